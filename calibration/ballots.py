@@ -1,0 +1,73 @@
+"""Ballots as arrays: the one table that aggregators, calibrators and evaluation work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class NoVote(IntEnum):
+    """Negative codes of `Ballots.votes`: labels that are no answer."""
+
+    ABSTAINED = -1
+    REFUSED = -2
+    TRUNCATED = -3
+    CONFLICTING = -4
+    INVALID = -5
+    FAILED = -6
+    NOT_ASKED = -7
+    CANCELLED = -8
+
+
+UNKNOWN = -2
+NONE_OF_THESE = -1
+
+
+@dataclass(frozen=True)
+class Ballots:
+    """n ballots of m models.
+
+    models       m names (columns), families: m names.
+    domains      n names; answer_types: n names (``choice`` …); ids: n request ids.
+    votes        int (n, m): candidate index in [0, candidates[i]) or a negative NoVote code.
+    candidates   int (n,): number of candidates: options of a closed question, answer clusters of an open one.
+    open_set     bool (n,): candidates are clusters, and the truth may be none of them.
+    truth        int (n,): right candidate, NONE_OF_THESE (-1), or UNKNOWN (-2).
+    confidence   float (n, m): each member's own raw confidence in [0, 1], NaN where it gave none.
+    """
+
+    models: tuple[str, ...]
+    families: tuple[str, ...]
+    domains: tuple[str, ...]
+    answer_types: tuple[str, ...]
+    ids: tuple[str, ...]
+    votes: NDArray[np.int64]
+    candidates: NDArray[np.int64]
+    open_set: NDArray[np.bool_]
+    truth: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n, m = self.votes.shape
+        rows = (len(self.domains), len(self.answer_types), len(self.ids), len(self.candidates), len(self.truth))
+        if any(size != n for size in (*rows, len(self.open_set))) or self.confidence.shape != (n, m):
+            raise ValueError("all columns of a Ballots table must have the same number of rows")
+        if len(self.models) != m or len(self.families) != m:
+            raise ValueError("votes must have one column per model")
+        if n and (self.votes >= self.candidates[:, None]).any():
+            raise ValueError("a vote must be smaller than the number of candidates")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Ballots:
+        """The ballots of the given row numbers or mask, in that order."""
+        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        pick = lambda names: tuple(names[int(i)] for i in index)  # noqa: E731  (one expression, three uses)
+        return Ballots(
+            self.models, self.families, pick(self.domains), pick(self.answer_types), pick(self.ids),
+            self.votes[index], self.candidates[index], self.open_set[index], self.truth[index], self.confidence[index],
+        )

@@ -1,0 +1,144 @@
+"""Frozen policies that settings are turned into. Pure data and the one rule that picks a request's policy."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from consensus.errors import Malformed
+from consensus.types import Frozen, Kind, Request, Route, Stakes
+
+
+class ModelPolicy(Frozen):
+    """A configured LLM endpoint. Prices in dollars per million tokens; ``family`` is its training lineage."""
+
+    name: str
+    model: str
+    """litellm id, e.g. ``openai/gpt-…``."""
+    family: str
+    api_base: str | None = None
+    api_key_env: str | None = None
+    price_in: float | None = Field(default=None, ge=0)
+    price_out: float | None = Field(default=None, ge=0)
+    timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    max_tokens: int = Field(default=1024, ge=1)
+    rpm: int | None = Field(default=None, ge=1)
+    tpm: int | None = Field(default=None, ge=1)
+    max_in_flight: int = Field(default=32, ge=1)
+    structured: Literal["auto", "on", "off"] = "auto"
+    """Whether the provider is asked to enforce the answer's JSON Schema; ``auto`` follows litellm's own table."""
+    logprobs: bool = False
+    retires_on: date | None = None
+    replaces: str | None = None
+
+
+class PanelPolicy(Frozen):
+    """The models that may be asked. Fewer than ``quorum`` opinions or ``min_families`` families is *degraded*."""
+
+    name: str
+    models: tuple[str, ...]
+    quorum: int
+    min_families: int = 2
+
+
+class BudgetPolicy(Frozen):
+    """Bounds per request over all paid calls: panel, retries, arbiters, repairs, judges."""
+
+    money: float | None = Field(default=None, gt=0)
+    calls: int = Field(default=32, ge=1)
+
+
+class AppliesTo(Frozen):
+    domain: str | None = None
+    stakes: Stakes | None = None
+
+    def specificity(self, domain: str, stakes: Stakes) -> int | None:
+        """Number of matching keys, or ``None`` when one of them does not match."""
+        pairs = ((self.domain, domain), (self.stakes, stakes))
+        if any(want is not None and want != got for want, got in pairs):
+            return None
+        return sum(want is not None for want, _ in pairs)
+
+
+class ClassPolicy(Frozen):
+    """A named class of a policy: the domains one certificate speaks about."""
+
+    name: str
+    domains: tuple[str, ...]
+
+
+DEFAULT_ON_DISAGREEMENT: dict[Kind, Route] = {
+    Kind.ADVERSARIAL: Route.REVIEW,
+    Kind.DEGRADED: Route.EXTEND,
+    Kind.REFUSAL: Route.EXTEND,
+    Kind.NONE: Route.ACCEPT,
+    Kind.STYLISTIC: Route.ACCEPT,
+    Kind.HIGH_CONFIDENCE: Route.REVIEW,
+    Kind.REASONING: Route.ARBITRATE,
+}
+
+
+class Policy(Frozen):
+    """How requests of some domains and stakes are decided."""
+
+    name: str
+    panel: str
+    arbiters: tuple[str, ...] = ()
+    review: bool = True
+    """Whether a review queue exists; without one, what would be reviewed is abstained."""
+    alpha: float = Field(default=0.10, gt=0, lt=1)
+    delta: float = Field(default=0.05, gt=0, lt=1)
+    accept_uncertified: Literal["never", "unanimous"] = "never"
+    on_disagreement: dict[Kind, Route] = Field(default_factory=lambda: dict(DEFAULT_ON_DISAGREEMENT))
+    confidence_bar: float = Field(default=0.9, gt=0.5, le=1)
+    """Calibrated confidence from which two opposed members make a ``high_confidence`` dispute."""
+    effective_votes_min: float | None = Field(default=None, gt=0)
+    deadline_ms: int = Field(default=60_000, gt=0)
+    budget: BudgetPolicy = BudgetPolicy()
+    audit_rate: float = Field(default=0.02, ge=0, le=1)
+    exploration_rate: float = Field(default=0.05, ge=0, le=1)
+    """Share ε of requests that ask the full panel even when a snapshot allows fewer calls."""
+    applies_to: tuple[AppliesTo, ...] = ()
+    classes: tuple[ClassPolicy, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """Content hash: any change of the policy is another version."""
+        return f"{self.name}@{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]}"
+
+    def class_of(self, domain: str) -> str:
+        """Name of the certificate class: the policy's, or ``policy/class`` where the policy lists classes."""
+        for cls in self.classes:
+            if domain in cls.domains:
+                return f"{self.name}/{cls.name}"
+        return self.name if not self.classes else f"{self.name}/other"
+
+
+def select(policies: dict[str, Policy], request: Request) -> Policy:
+    """The policy the request names, else the most specific match, else ``default``.
+
+    Raises Malformed (field ``policy``) when the named policy does not exist or nothing matches. Among equally specific
+    matches the first in configuration order wins.
+    """
+    if request.policy is not None:
+        if request.policy not in policies:
+            raise Malformed(f"unknown policy {request.policy!r}", field="policy", code="unknown_policy")
+        return policies[request.policy]
+    best = max(_matches(policies.values(), request), key=lambda match: match[0], default=None)
+    if best is not None:
+        return best[1]
+    if "default" in policies:
+        return policies["default"]
+    raise Malformed("no policy applies and there is no policy named default", field="policy", code="unknown_policy")
+
+
+def _matches(policies: Iterable[Policy], request: Request) -> Iterable[tuple[int, Policy]]:
+    for policy in policies:
+        for rule in policy.applies_to:
+            specificity = rule.specificity(request.domain, request.stakes)
+            if specificity is not None:
+                yield specificity, policy
