@@ -1,0 +1,92 @@
+"""Asks the panel: many calls side by side under one deadline, every failure kept as an answer of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from consensus.errors import ModelError
+from consensus.models import Member
+from consensus.models.protocol import Budget, CallLog, Prompt
+from consensus.types import Answer, Failure
+
+Arrived = Callable[[Answer], None]
+Enough = Callable[[Mapping[str, Answer]], bool]
+
+
+async def ask(
+    members: Sequence[Member],
+    prompt: Prompt,
+    *,
+    log: CallLog,
+    deadline: float,
+    budget: Budget,
+    arrived: Arrived | None = None,
+    enough: Enough | None = None,
+) -> dict[str, Answer]:
+    """Ask ``members`` and return what each said by ``deadline`` (seconds of the running loop's clock), by name.
+
+    A member whose answer is already in ``log`` is not asked again. A member that has not answered by the deadline has
+    failed with ``timeout``. After each answer ``enough`` may end the wait: the rest is ``cancelled``. Errors that are
+    not ModelError are bugs or a store that does not answer; they end the whole call and reach the caller as they are.
+    """
+    tasks = {
+        asyncio.create_task(_one(member, prompt, log, deadline, budget), name=f"panel:{member.policy.name}"): member
+        for member in members
+    }
+    answers: dict[str, Answer] = {}
+    waiting = set(tasks)
+    try:
+        while waiting:
+            left = deadline - asyncio.get_running_loop().time()
+            done, waiting = await asyncio.wait(waiting, timeout=max(left, 0), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                answers[tasks[task].policy.name] = task.result()
+                if arrived is not None:
+                    arrived(task.result())
+            if not done or (waiting and enough is not None and enough(answers)):
+                break
+    finally:
+        await _cancel(waiting)
+    cause = Failure.TIMEOUT if asyncio.get_running_loop().time() >= deadline else Failure.CANCELLED
+    for task in waiting:
+        answers[tasks[task].policy.name] = failed(tasks[task], prompt, cause)
+    return answers
+
+
+def failed(member: Member, prompt: Prompt, failure: Failure, error: ModelError | None = None) -> Answer:
+    """The answer of a member that gave none."""
+    return Answer(
+        model=member.policy.name,
+        family=member.policy.family,
+        failure=failure,
+        finish_reason=error.finish_reason if error else None,
+        tokens_in=error.tokens_in if error else 0,
+        tokens_out=error.tokens_out if error else 0,
+        cost=error.cost if error else 0.0,
+        attempts=error.attempts if error else 0,
+        prompt_hash=prompt.hash,
+    )
+
+
+async def _one(member: Member, prompt: Prompt, log: CallLog, deadline: float, budget: Budget) -> Answer:
+    key = f"panel:{member.policy.name}"
+    known = log.recorded(key)
+    if known is not None:
+        return known
+    started = asyncio.get_running_loop().time()
+    try:
+        answer = await member.model.ask(prompt, deadline=deadline, budget=budget)
+    except ModelError as error:
+        answer = failed(member, prompt, error.failure, error)
+        elapsed = asyncio.get_running_loop().time() - started
+        answer = answer.model_copy(update={"latency_ms": int(elapsed * 1000)})
+    await log.record(key, answer)
+    return answer
+
+
+async def _cancel(tasks: set[asyncio.Task[Answer]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
