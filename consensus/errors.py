@@ -112,12 +112,16 @@ class Stop(ConsensusError):
 
 
 class ConfigError(Stop):
-    """The configuration is wrong. ``path`` is the key (``panels.main.models[2]``); the message says what to do."""
+    """The configuration is wrong. ``path`` is the key (``panels.main.models[2]``); the message says what to do.
 
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(f"{path}: {message}")
+    ``also`` holds further faults that were found in the same reading; the text lists all of them, one per line.
+    """
+
+    def __init__(self, path: str, message: str, also: tuple[ConfigError, ...] = ()) -> None:
+        super().__init__("\n".join([f"{path}: {message}", *(str(error) for error in also)]))
         self.path = path
         self.message = message
+        self.also = also
 
 
 class SnapshotRefused(Stop):

@@ -7,13 +7,19 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, field_validator
 
 from consensus.errors import Malformed
 from consensus.types import Frozen, Kind, Request, Route, Stakes
 
 
-class ModelPolicy(Frozen):
+class Configured(Frozen):
+    """Base of what the configuration sets: an unknown key is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelPolicy(Configured):
     """A configured LLM endpoint. Prices in dollars per million tokens; ``family`` is its training lineage."""
 
     name: str
@@ -36,7 +42,7 @@ class ModelPolicy(Frozen):
     replaces: str | None = None
 
 
-class PanelPolicy(Frozen):
+class PanelPolicy(Configured):
     """The models that may be asked. Fewer than ``quorum`` opinions or ``min_families`` families is *degraded*."""
 
     name: str
@@ -45,14 +51,14 @@ class PanelPolicy(Frozen):
     min_families: int = 2
 
 
-class BudgetPolicy(Frozen):
+class BudgetPolicy(Configured):
     """Bounds per request over all paid calls: panel, retries, arbiters, repairs, judges."""
 
     money: float | None = Field(default=None, gt=0)
     calls: int = Field(default=32, ge=1)
 
 
-class AppliesTo(Frozen):
+class AppliesTo(Configured):
     domain: str | None = None
     stakes: Stakes | None = None
 
@@ -64,12 +70,27 @@ class AppliesTo(Frozen):
         return sum(want is not None for want, _ in pairs)
 
 
-class ClassPolicy(Frozen):
+class ClassPolicy(Configured):
     """A named class of a policy: the domains one certificate speaks about."""
 
     name: str
     domains: tuple[str, ...]
 
+
+class ArbiterPolicy(Configured):
+    """An arbiter: the entry of ``models`` that judges, and what one comparison may take."""
+
+    name: str
+    model: str
+    """Name of the entry of ``models``. Its family must have voted for none of the disputed candidates."""
+    compare_s: float = Field(default=5.0, gt=0, le=3600)
+    """Seconds that one comparison takes: with less time left it is not asked."""
+    candidate_chars: int = Field(default=4_000, ge=100, le=100_000)
+    """Characters of each candidate that it is shown: the same bound for all of them."""
+
+
+ACCEPTABLE = frozenset({Kind.NONE, Kind.STYLISTIC})
+"""Kinds that a policy may route to ``accept``: one cluster of answers, quorum met."""
 
 DEFAULT_ON_DISAGREEMENT: dict[Kind, Route] = {
     Kind.ADVERSARIAL: Route.REVIEW,
@@ -82,7 +103,7 @@ DEFAULT_ON_DISAGREEMENT: dict[Kind, Route] = {
 }
 
 
-class Policy(Frozen):
+class Policy(Configured):
     """How requests of some domains and stakes are decided."""
 
     name: str
@@ -104,6 +125,15 @@ class Policy(Frozen):
     """Share ε of requests that ask the full panel even when a snapshot allows fewer calls."""
     applies_to: tuple[AppliesTo, ...] = ()
     classes: tuple[ClassPolicy, ...] = ()
+
+    @field_validator("on_disagreement")
+    @classmethod
+    def _fail_closed(cls, routes: dict[Kind, Route]) -> dict[Kind, Route]:
+        """Kinds that are not listed keep their default; a dispute can never be configured to be accepted (I8)."""
+        for kind, route in routes.items():
+            if route is Route.ACCEPT and kind not in ACCEPTABLE:
+                raise ValueError(f"{kind} may not be accepted: choose extend, arbitrate, review or abstain")
+        return {**DEFAULT_ON_DISAGREEMENT, **routes}
 
     @property
     def version(self) -> str:
