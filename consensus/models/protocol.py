@@ -55,6 +55,11 @@ class Budget:
         """Account for the money of an attempt once it is known (dollars)."""
         self.cost += cost
 
+    def adopt(self, answer: Answer) -> None:
+        """Account for an answer that was paid for before, by a worker that did not finish the request."""
+        self.calls += answer.attempts
+        self.cost += answer.cost
+
     def allows(self, calls: int) -> bool:
         """Whether ``calls`` more calls fit, money not being spent yet."""
         if self._policy.money is not None and self.cost >= self._policy.money:

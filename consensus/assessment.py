@@ -1,0 +1,76 @@
+"""Case and ballot → what we make of it. Pure: the same ballot and snapshot always give the same assessment (I6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from consensus.agreement import Agreement, agree
+from consensus.aggregation import Posterior, aggregate
+from consensus.ballot import Ballot
+from consensus.case import Case
+from consensus.kinds import classify, degraded
+from consensus.routing import Routing, Situation, certificate_of, route
+from consensus.types import BallotEntry, Kind, LabelKind
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A ballot with its agreement, posterior, kind and route."""
+
+    ballot: Ballot
+    agreement: Agreement
+    posterior: Posterior
+    kind: Kind
+    degraded: bool
+    routing: Routing
+    prompt_hash: str
+
+
+def assess(case: Case, ballot: Ballot, *, can_extend: bool, expired: bool, prompt_hash: str) -> Assessment:
+    """Assess a ballot. ``can_extend``: members are left and may still be asked; ``expired``: the deadline has passed."""
+    ballot = replace(ballot, entries=tuple(_calibrated(case, entry, prompt_hash) for entry in ballot.entries))
+    agreement = agree(ballot, lambda models: _fitted_votes(case, models))
+    posterior = aggregate(
+        ballot, agreement, case.snapshot, domain=case.request.domain, answer_type=case.request.answer.type
+    )
+    kind = classify(ballot, agreement, case.panel, case.policy.confidence_bar, case.context_marks)
+    below_quorum = degraded(ballot, case.panel)
+    situation = Situation(
+        kind=kind,
+        agreement=agreement,
+        posterior=posterior,
+        policy=case.policy,
+        stakes=case.request.stakes,
+        certificate=certificate_of(case.snapshot, case.cls),
+        suspended=case.suspended,
+        degraded=below_quorum,
+        unanimous=_unanimous(ballot, agreement),
+        can_extend=can_extend,
+        expired=expired,
+    )
+    return Assessment(ballot, agreement, posterior, kind, below_quorum, route(situation), prompt_hash)
+
+
+def _unanimous(ballot: Ballot, agreement: Agreement) -> bool:
+    """Every member that was asked gave an answer, and all are the same. One survivor is not unanimous."""
+    answered = all(entry.label_kind is LabelKind.ANSWER and not entry.marks for entry in ballot.asked)
+    return answered and agreement.clusters == 1 and agreement.opinions >= 2
+
+
+def _calibrated(case: Case, entry: BallotEntry, prompt_hash: str) -> BallotEntry:
+    if case.snapshot is None or entry.raw_confidence is None:
+        return entry
+    confidence = case.snapshot.member_confidence(
+        entry.model,
+        entry.model_version,
+        entry.confidence_source.value,
+        prompt_hash,
+        case.request.domain,
+        case.request.answer.type,
+        entry.raw_confidence,
+    )
+    return entry.model_copy(update={"confidence": confidence})
+
+
+def _fitted_votes(case: Case, models: tuple[str, ...]) -> float | None:
+    return None if case.snapshot is None else case.snapshot.effective_votes(models, case.request.domain)

@@ -1,0 +1,35 @@
+"""A request with everything that is fixed before the first model is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from calibration.snapshot import Snapshot
+from consensus.policy import PanelPolicy, Policy
+from consensus.types import AuditDraw, Request
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request under one policy and one snapshot.
+
+    ``cls`` is its certificate class, ``suspended`` the reason code when that class is on hold; ``nonce`` 16 hex
+    characters derived from the payload, so that a redelivery asks the same words; ``place`` the prefix of a review
+    task's id; ``full_panel`` whether every member is asked whatever a snapshot would save (audited or explored).
+    """
+
+    request: Request
+    policy: Policy
+    panel: PanelPolicy
+    cls: str
+    snapshot: Snapshot | None
+    suspended: str | None
+    nonce: str
+    place: str
+    started: datetime
+    deadline: datetime
+    audit: AuditDraw
+    full_panel: bool
+    context_marks: tuple[str, ...]
+    due_minutes: float
