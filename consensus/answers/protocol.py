@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from consensus.types import Frozen, LabelKind, LabelValue
 
-Spec = TypeVar("Spec", bound=Frozen, contravariant=True)
+Spec_contra = TypeVar("Spec_contra", bound=Frozen, contravariant=True)
 
 
 class Sameness(StrEnum):
@@ -58,21 +58,21 @@ class Reading:
 SURFACE_MAX = 2_000
 
 
-class AnswerType(Protocol[Spec]):
+class AnswerType(Protocol[Spec_contra]):
     """Everything the service knows about one answer type. Pure; no method raises on any text."""
 
-    def ask(self, spec: Spec) -> Ask:
+    def ask(self, spec: Spec_contra) -> Ask:
         """Instructions and reply schema for the prompt."""
         ...
 
-    def read(self, spec: Spec, text: str) -> Reading:
+    def read(self, spec: Spec_contra, text: str) -> Reading:
         """Read one complete reply. Linear in the text's length."""
         ...
 
-    def same(self, spec: Spec, a: LabelValue, b: LabelValue) -> Sameness:
+    def same(self, spec: Spec_contra, a: LabelValue, b: LabelValue) -> Sameness:
         """Reflexive and symmetric comparison of two canonical values."""
         ...
 
-    def check(self, spec: Spec, value: LabelValue) -> LabelValue:
+    def check(self, spec: Spec_contra, value: LabelValue) -> LabelValue:
         """Canonical form of a label that a person or an outcome supplied. Raises Malformed (field ``answer``)."""
         ...

@@ -1,0 +1,52 @@
+"""Replies that give no answer on purpose: refusals and abstentions. Looked for only when no answer was found."""
+
+from __future__ import annotations
+
+import re
+
+from consensus.types import LabelKind
+
+_EDGE = 1_200
+"""A refusal or an abstention stands at the start or at the end of a reply; what lies between is not searched."""
+
+_CANNOT = r"(?:can\s?not|can['’]?t|won['’]?t|will\snot|(?:am|['’]m)\s(?:not\sable|unable)\sto|unable\sto|must\sdecline\sto|decline\sto)"
+_REFUSAL = re.compile(
+    rf"\bi\s?{_CANNOT}\s(?:\w{{1,12}}\s)?(?:assist|help|comply|fulfil+|participate|engage|support|discuss|advise|offer\sadvice)\b"
+    rf"|\bi['’]?m\s(?:unable|not\sable)\sto\s(?:assist|help|comply|fulfil+|provide\s(?:that|this|medical|legal))"
+    r"|\bi\s(?:must|have\sto)\s(?:respectfully\s)?(?:decline|refuse)\b|\bi\srefuse\sto\b"
+    r"|\b(?:against|violates?)\s(?:my|our|the)\s(?:\w{1,12}\s)?(?:guidelines|policy|policies|programming|principles)\b"
+    rf"|\bas\san?\s(?:ai|artificial|language|large)\b[^.\n]{{0,80}}\bi\s?{_CANNOT}\b"
+    rf"|\bi['’]?m\ssorry,?\s(?:but\s)?i\s?{_CANNOT}\b|\b(?:can\s?not|can['’]?t)\sprovide\s(?:medical|legal|financial)\sadvice\b",
+    re.IGNORECASE,
+)
+_ABSTENTION = re.compile(
+    r"\bi\s(?:do\snot|don['’]?t)\sknow\b|\bi['’]?m\snot\s(?:sure|certain)\b|\bi\sam\snot\s(?:sure|certain)\b"
+    r"|\b(?:it\sis\s|it['’]s\s)?(?:not\spossible|impossible)\sto\s(?:answer|determine|say|tell|select|choose|decide|provide|give|calculate)"
+    r"|\b(?:can\s?not|can['’]?t|could\snot|couldn['’]?t|unable\sto)\s(?:be\s)?"
+    r"(?:answer|determine|select|choose|decide|decided|tell|conclude|identify|provide\s(?:an?\s)?(?:\w{1,12}\s)?answer"
+    r"|give\s(?:an?\s)?(?:\w{1,12}\s)?answer|answered|determined|concluded)"
+    r"|\b(?:not\senough|insufficient|too\slittle|lacks?\sthe)\s(?:information|data|context|detail|evidence)"
+    r"|\bnone\sof\sthe\s(?:\w{1,12}\s)?(?:above|options?|choices|answers|alternatives|statements|given|provided|listed|available)\b"
+    r"|\bno\s(?:correct|right|suitable|valid|matching)\s(?:answer|option|choice)\b"
+    r"|\b(?:unanswerable|abstain|i\spass|no\sanswer)\b",
+    re.IGNORECASE,
+)
+_DECLINED_VALUE = re.compile(
+    r"\W{0,6}(?:null|none|n/?a|unknown|undetermined|abstain(?:ed)?|no answer|(?:i )?(?:do not|don['’]?t) know"
+    r"|cannot (?:be determined|determine|say)|can['’]?t (?:say|tell)|not enough information|insufficient information"
+    r"|none of the (?:above|options)|unanswerable|undecided|unsure)\W{0,6}",
+    re.IGNORECASE,
+)
+
+
+def declined(value: str) -> bool:
+    """Whether a stated answer says that there is none ("unknown", "cannot be determined", "null")."""
+    return len(value) <= 80 and _DECLINED_VALUE.fullmatch(value) is not None
+
+
+def silence(text: str) -> LabelKind:
+    """What a reply without a readable answer is: refused, abstained, or invalid."""
+    edges = text if len(text) <= 2 * _EDGE else f"{text[:_EDGE]}\n{text[-_EDGE:]}"
+    if _REFUSAL.search(edges):
+        return LabelKind.REFUSED
+    return LabelKind.ABSTAINED if _ABSTENTION.search(edges) else LabelKind.INVALID
