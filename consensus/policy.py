@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import date
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from consensus.errors import Malformed
 from consensus.types import Frozen, Kind, Request, Route, Stakes
@@ -19,13 +19,18 @@ class Configured(Frozen):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _switch(value: Any) -> Any:
+    """YAML reads a bare ``on`` or ``off`` as a boolean."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
 class ModelPolicy(Configured):
     """A configured LLM endpoint. Prices in dollars per million tokens; ``family`` is its training lineage."""
 
     name: str
-    model: str
+    model: str = Field(min_length=1)
     """litellm id, e.g. ``openai/gpt-…``."""
-    family: str
+    family: str = Field(min_length=1)
     api_base: str | None = None
     api_key_env: str | None = None
     price_in: float | None = Field(default=None, ge=0)
@@ -35,7 +40,7 @@ class ModelPolicy(Configured):
     rpm: int | None = Field(default=None, ge=1)
     tpm: int | None = Field(default=None, ge=1)
     max_in_flight: int = Field(default=32, ge=1)
-    structured: Literal["auto", "on", "off"] = "auto"
+    structured: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
     """Whether the provider is asked to enforce the answer's JSON Schema; ``auto`` follows litellm's own table."""
     logprobs: bool = False
     retires_on: date | None = None

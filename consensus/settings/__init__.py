@@ -1,6 +1,9 @@
-"""The configuration: one tree, one YAML file plus environment, read once."""
+"""The configuration: one tree, one YAML file plus environment, read once by `load`."""
 
+from consensus.settings.load import load
 from consensus.settings.sections import (
+    AuditSettings,
+    AuthSettings,
     DriftSettings,
     GrpcSettings,
     KafkaSettings,
@@ -8,5 +11,17 @@ from consensus.settings.sections import (
     StoreSettings,
     TelemetrySettings,
 )
+from consensus.settings.tree import Settings
 
-__all__ = ["DriftSettings", "GrpcSettings", "KafkaSettings", "ReviewSettings", "StoreSettings", "TelemetrySettings"]
+__all__ = [
+    "AuditSettings",
+    "AuthSettings",
+    "DriftSettings",
+    "GrpcSettings",
+    "KafkaSettings",
+    "ReviewSettings",
+    "Settings",
+    "StoreSettings",
+    "TelemetrySettings",
+    "load",
+]

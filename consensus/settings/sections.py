@@ -1,12 +1,12 @@
-"""The configuration tree. One YAML file plus environment, read once; each module gets its own frozen section."""
+"""The sections of the configuration that are not policies: each module gets its own, frozen."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PositiveFloat, field_validator
 
-from consensus.types import Frozen
+from consensus.types import Frozen, Stakes
 
 
 class Section(Frozen):
@@ -67,12 +67,39 @@ class StoreSettings(Section):
     timeout_s: float = Field(default=10.0, gt=0)
 
 
+DUE_MINUTES: dict[Stakes, float] = {
+    Stakes.LOW: 2_880.0,
+    Stakes.STANDARD: 1_440.0,
+    Stakes.HIGH: 240.0,
+    Stakes.CRITICAL: 60.0,
+}
+
+
 class ReviewSettings(Section):
+    """Whether people rule on what automation leaves open, and how soon."""
+
     enabled: bool = True
-    due_minutes: dict[str, float] = Field(
-        default_factory=lambda: {"low": 2_880.0, "standard": 1_440.0, "high": 240.0, "critical": 60.0}
-    )
-    """Time to a ruling by stakes."""
+    """``false``: nobody reviews; what would be reviewed is abstained, whatever a policy says."""
+    due_minutes: dict[Stakes, PositiveFloat] = Field(default_factory=lambda: dict(DUE_MINUTES))
+    """Minutes to a ruling by stakes; stakes that are not listed keep their default."""
+
+    @field_validator("due_minutes")
+    @classmethod
+    def _every_stakes(cls, minutes: dict[Stakes, float]) -> dict[Stakes, float]:
+        return {**DUE_MINUTES, **minutes}
+
+
+class AuditSettings(Section):
+    """Blind audits: what policies use that do not set their own."""
+
+    rate: float = Field(default=0.02, ge=0, le=1)
+    """Share of requests, accepted ones included, that people check blind (``audit_rate`` of a policy)."""
+    exploration_rate: float = Field(default=0.05, ge=0, le=1)
+    """Share of requests that ask the full panel whatever the snapshot says (``exploration_rate`` of a policy)."""
+
+
+class AuthSettings(Section):
+    """No keys yet: callers are not authenticated, so any key here is refused rather than ignored."""
 
 
 class DriftSettings(Section):
