@@ -37,6 +37,9 @@ class Ballots:
     open_set     bool (n,): candidates are clusters, and the truth may be none of them.
     truth        int (n,): right candidate, NONE_OF_THESE (-1), or UNKNOWN (-2).
     confidence   float (n, m): each member's own raw confidence in [0, 1], NaN where it gave none.
+    sources      the distinct origins of those confidences, each (source, model version, prompt hash); may be empty.
+    source       int (n, m): index into ``sources``, -1 where there is none. ``None``: origins are unknown, and then no
+                 member's own confidence can be calibrated, since mixed sources are never fitted by one curve.
     """
 
     models: tuple[str, ...]
@@ -49,6 +52,8 @@ class Ballots:
     open_set: NDArray[np.bool_]
     truth: NDArray[np.int64]
     confidence: NDArray[np.float64]
+    sources: tuple[tuple[str, str, str], ...] = ()
+    source: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         n, m = self.votes.shape
@@ -59,6 +64,8 @@ class Ballots:
             raise ValueError("votes must have one column per model")
         if n and (self.votes >= self.candidates[:, None]).any():
             raise ValueError("a vote must be smaller than the number of candidates")
+        if self.source is not None and self.source.shape != (n, m):
+            raise ValueError("source must have the shape of votes")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -66,8 +73,18 @@ class Ballots:
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Ballots:
         """The ballots of the given row numbers or mask, in that order."""
         index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        pick = lambda names: tuple(names[int(i)] for i in index)  # noqa: E731  (one expression, three uses)
+        chosen = index.tolist()
         return Ballots(
-            self.models, self.families, pick(self.domains), pick(self.answer_types), pick(self.ids),
-            self.votes[index], self.candidates[index], self.open_set[index], self.truth[index], self.confidence[index],
+            self.models,
+            self.families,
+            tuple(self.domains[i] for i in chosen),
+            tuple(self.answer_types[i] for i in chosen),
+            tuple(self.ids[i] for i in chosen),
+            self.votes[index],
+            self.candidates[index],
+            self.open_set[index],
+            self.truth[index],
+            self.confidence[index],
+            self.sources,
+            None if self.source is None else self.source[index],
         )

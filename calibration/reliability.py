@@ -1,0 +1,91 @@
+"""How often each model is right in each domain, shrunk where labels are few."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import betaincinv, betaln, expit
+
+from calibration.ballots import Ballots
+from calibration.correlation import POOLED, errors
+from calibration.frozen import Frozen
+from calibration.tally import Floats
+
+_STRENGTHS = np.geomspace(4.0, 400.0, 24)
+"""Candidate strengths κ of the beta prior, in labels."""
+
+_RIDGE = 2.0
+
+
+class Reliability(Frozen):
+    """Share of right answers of a model in a domain (``*``: all), with a 95 % credible interval."""
+
+    model: str
+    domain: str
+    mean: float
+    low: float
+    high: float
+    labels: int
+
+
+def fit(ballots: Ballots) -> tuple[Reliability, ...]:
+    """Empirical-Bayes beta-binomial reliabilities of every model × domain, and of every model over all domains.
+
+    The prior of a cell is Beta(κ μ, κ (1 − μ)): μ from an additive logit model of model and domain (every question
+    labels all models at once, so a domain's difficulty is known long before a cell is), κ by marginal likelihood. A
+    label missing because the model was not asked is no label; an abstention is a wrong answer.
+    """
+    right, asked, domains = counts(ballots)
+    prior = _additive(right, asked)
+    strength = _strength(right, asked, prior)
+    entries: list[Reliability] = []
+    for j, model in enumerate(ballots.models):
+        total, hits = asked[j].sum(), right[j].sum()
+        entries.append(_beta(model, POOLED, hits + 1.0, total - hits + 1.0, total))
+        for d, domain in enumerate(domains):
+            a = right[j, d] + strength * prior[j, d]
+            b = asked[j, d] - right[j, d] + strength * (1 - prior[j, d])
+            entries.append(_beta(model, domain, a, b, asked[j, d]))
+    return tuple(entries)
+
+
+def counts(ballots: Ballots) -> tuple[Floats, Floats, tuple[str, ...]]:
+    """Right answers and labels, float (m, d), and the d domain names in order."""
+    domains = tuple(sorted(set(ballots.domains)))
+    wrong = errors(ballots)
+    member = np.array(ballots.domains)[:, None] == np.array(domains)[None, :]
+    asked = (~np.isnan(wrong)).astype(float).T @ member.astype(float)
+    right = (wrong == 0).astype(float).T @ member.astype(float)
+    return right, asked, domains
+
+
+def _additive(right: Floats, asked: Floats) -> Floats:
+    """Float (m, d): right-answer probabilities by an additive logit model with a ridge on the deviations."""
+    m, d = right.shape
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        logit = theta[0] + theta[1 : 1 + m, None] + theta[None, 1 + m :]
+        residual = asked * expit(logit) - right
+        value = (asked * np.logaddexp(0, logit) - right * logit).sum() + 0.5 * _RIDGE * (theta[1:] ** 2).sum()
+        slope = np.concatenate([[residual.sum()], residual.sum(axis=1), residual.sum(axis=0)])
+        slope[1:] += _RIDGE * theta[1:]
+        # A weak pull of the intercept to even odds keeps all-right and all-wrong tables finite.
+        return float(value + 0.05 * theta[0] ** 2), slope + 0.1 * theta[0] * (np.arange(len(theta)) == 0)
+
+    found = minimize(loss, np.zeros(1 + m + d), jac=True, method="L-BFGS-B")
+    theta = found.x
+    return np.asarray(expit(theta[0] + theta[1 : 1 + m, None] + theta[None, 1 + m :]))
+
+
+def _strength(right: Floats, asked: Floats, prior: Floats) -> float:
+    """The κ under which the cells' counts are most likely (beta-binomial, the binomial coefficient left out)."""
+    likelihoods = [
+        (betaln(right + k * prior, asked - right + k * (1 - prior)) - betaln(k * prior, k * (1 - prior))).sum()
+        for k in _STRENGTHS
+    ]
+    return float(_STRENGTHS[int(np.argmax(likelihoods))])
+
+
+def _beta(model: str, domain: str, a: float, b: float, labels: float) -> Reliability:
+    low, high = float(betaincinv(a, b, 0.025)), float(betaincinv(a, b, 0.975))
+    return Reliability(model=model, domain=domain, mean=float(a / (a + b)), low=low, high=high, labels=int(labels))

@@ -1,0 +1,232 @@
+"""An immutable, versioned set of fitted parameters, and what it says about one ballot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Self
+
+from pydantic import AwareDatetime, Field, ValidationError
+
+from calibration.aggregators.vote_weights import VoteWeights
+from calibration.correlation import POOLED, Correlations
+from calibration.curve import Curve
+from calibration.frozen import Frozen
+from calibration.lazy import LazyPlan, restricted
+from calibration.member_confidence import MemberCurves
+from calibration.reliability import Reliability
+from calibration.tally import Floats
+
+FORMAT = 1
+TIE = 1e-9
+_CACHED = 4096
+
+
+class SnapshotInvalid(ValueError):
+    """The bytes are no snapshot, of another format, not finite, or changed since they were written."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What a snapshot makes of one ballot.
+
+    probabilities  float (candidates [+ 1 for "none of these" of an open question]), sums to 1.
+    top            leading index into ``probabilities``, ``None`` on a tie.
+    confidence     calibrated probability that ``top`` is right; ``None`` without a ``top`` or without any vote.
+    labels         labelled ballots that it rests on; ``source`` the method that gave it.
+    domain_known   whether the snapshot has seen the domain; if not, its terms are those of an average domain.
+    """
+
+    probabilities: Floats
+    top: int | None
+    confidence: float | None
+    labels: int
+    source: str
+    domain_known: bool
+
+
+class Aggregator(Frozen):
+    """A fitted aggregation of closed or open questions with the calibrator of its top probability."""
+
+    kind: str
+    labels: int
+    weights: VoteWeights
+    curve: Curve
+    answer_types: dict[str, int]
+    held_out: dict[str, float]
+    """Held-out log loss of every method that was tried, in nats per ballot; ``kind`` is the best."""
+
+
+class SnapshotCertificate(Frozen):
+    """Among accepted requests of a class, error ≤ ``alpha`` with probability ≥ 1 − ``delta``."""
+
+    class_: str = Field(alias="class")
+    alpha: float
+    delta: float
+    n: int
+    method: str
+    threshold: float
+    snapshot_version: str
+    issued_at: AwareDatetime
+    revoked_by: str
+
+
+class Snapshot(Frozen):
+    """Fitted parameters under one content hash. ``aggregators`` has the keys ``closed`` and ``open``, where fitted."""
+
+    format: int = FORMAT
+    name: str = "default"
+    version: str
+    parent: str | None = None
+    fitted_at: AwareDatetime
+    labels: int
+    models: tuple[str, ...]
+    families: tuple[str, ...]
+    domains: tuple[str, ...]
+    reliability: tuple[Reliability, ...]
+    aggregators: dict[str, Aggregator]
+    members: MemberCurves
+    correlation: Correlations
+    plans: tuple[LazyPlan, ...] = ()
+    certificates: tuple[SnapshotCertificate, ...] = ()
+    suspended: tuple[str, ...] = ()
+
+    def to_json(self) -> bytes:
+        """Canonical JSON: sorted keys, no spaces, so that equal snapshots are equal bytes."""
+        return _canonical(self)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read `to_json`. Raises SnapshotInvalid: not JSON, another format, NaN, a missing part, a changed content."""
+        try:
+            snapshot = cls.model_validate_json(data)
+        except ValidationError as error:
+            raise SnapshotInvalid(_faults(error)) from error
+        if snapshot.format != FORMAT:
+            raise SnapshotInvalid(f"format {snapshot.format} is not the supported format {FORMAT}")
+        if snapshot.version != content_version(snapshot):
+            raise SnapshotInvalid(f"content does not match version {snapshot.version}")
+        return snapshot
+
+    def with_changes(self, **changes: object) -> Self:
+        """A copy with other fields, under its own content hash and with this one as parent."""
+        draft = self.model_copy(update={"parent": self.version, **changes})
+        return draft.model_copy(update={"version": content_version(draft)})
+
+    def posterior(
+        self,
+        models: Sequence[str],
+        votes: Sequence[int],
+        candidates: int,
+        *,
+        domain: str,
+        answer_type: str,
+        open_set: bool,
+    ) -> Posterior | None:
+        """Posterior of one ballot; ``None`` where nothing has been fitted for this answer type.
+
+        ``votes`` are candidate indices or `NoVote` codes in the order of ``models``; a model named twice has one vote,
+        its first. Raises ValueError when a vote names no candidate.
+        """
+        aggregator = self.aggregators.get("open" if open_set else "closed")
+        if aggregator is None or answer_type not in aggregator.answer_types or candidates + open_set < 1:
+            return None
+        if any(vote >= candidates for vote in votes):
+            raise ValueError("a vote must be smaller than the number of candidates")
+        known = domain in self._domains
+        weights, none = self._compiled(aggregator, tuple(models), domain if known else "", answer_type, open_set)
+        counted = [vote if weight is not None else -1 for weight, vote in zip(weights, votes, strict=True)]
+        table = aggregator.weights.posterior_one([w or 0.0 for w in weights], counted, candidates, none)
+        top = _leader(table)
+        voted = top is not None and any(vote >= 0 for vote in counted)
+        confidence = aggregator.curve.value(float(table[top]), domain) if voted and top is not None else None
+        return Posterior(table, top, confidence, aggregator.labels, aggregator.kind, known)
+
+    def member_confidence(
+        self,
+        model: str,
+        version: str | None,
+        source: str,
+        prompt_hash: str | None,
+        domain: str,
+        answer_type: str,
+        raw: float,
+    ) -> float | None:
+        """Calibrated probability that a member's answer is right, from its own raw confidence; ``None`` if unfitted."""
+        return self.members.value(source, model, version or "", prompt_hash or "", answer_type, domain, raw)
+
+    def reliability_of(self, model: str, domain: str) -> Reliability | None:
+        """Reliability of a model in a domain, over all domains where that one is unknown, ``None`` if it is."""
+        return self._reliability.get((model, domain)) or self._reliability.get((model, POOLED))
+
+    def effective_votes(self, models: Sequence[str], domain: str) -> float | None:
+        """Effective votes of distinct models; ``None`` when one of them was unknown at fitting time."""
+        if not models or not set(models) <= set(self.models):
+            return None
+        return self.correlation.effective_votes(models, domain)
+
+    def plan(self, models: Sequence[str], domain: str) -> LazyPlan | None:
+        """How to ask this panel lazily; ``None`` where the full panel should be asked (unknown domain or member)."""
+        if domain not in self._domains:
+            return None
+        plans = (restricted(plan, models) for plan in self.plans)
+        return next((plan for plan in plans if plan is not None), None)
+
+    @cached_property
+    def _domains(self) -> frozenset[str]:
+        return frozenset(self.domains)
+
+    @cached_property
+    def _reliability(self) -> dict[tuple[str, str], Reliability]:
+        return {(entry.model, entry.domain): entry for entry in self.reliability}
+
+    @cached_property
+    def _compilations(self) -> dict[tuple[object, ...], tuple[tuple[float | None, ...], float | None]]:
+        return {}
+
+    def _compiled(
+        self, aggregator: Aggregator, models: tuple[str, ...], domain: str, answer_type: str, open_set: bool
+    ) -> tuple[tuple[float | None, ...], float | None]:
+        """Weight of each member's vote (``None`` for a repeated name) and the score of "none of these", cached."""
+        key = (models, domain, answer_type, open_set)
+        found = self._compilations.get(key)
+        if found is None:
+            weights = tuple(
+                aggregator.weights.vote(model, domain, answer_type) if model not in models[:i] else None
+                for i, model in enumerate(models)
+            )
+            found = (weights, aggregator.weights.none_score(domain) if open_set else None)
+            if len(self._compilations) < _CACHED:  # model names come from configuration, but nothing here grows for ever
+                self._compilations[key] = found
+        return found
+
+
+def build(*, fitted_at: datetime, **parts: object) -> Snapshot:
+    """A snapshot under its content hash."""
+    draft = Snapshot.model_validate({"version": "s-" + "0" * 16, "fitted_at": fitted_at, **parts})
+    return draft.model_copy(update={"version": content_version(draft)})
+
+
+def content_version(snapshot: Snapshot) -> str:
+    """``s-`` and the first 16 hex digits of the SHA-256 of everything but the version."""
+    return "s-" + hashlib.sha256(_canonical(snapshot, without="version")).hexdigest()[:16]
+
+
+def _canonical(snapshot: Snapshot, without: str | None = None) -> bytes:
+    tree = snapshot.model_dump(mode="json", by_alias=True, exclude={without} if without else None)
+    return json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _faults(error: ValidationError) -> str:
+    """The first faults of a validation error with their paths, and none of the values."""
+    lines = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:3]]
+    return "; ".join(lines)
+
+
+def _leader(table: Floats) -> int | None:
+    top = int(table.argmax())
+    return top if len(table) == 1 or int((table >= table[top] - TIE).sum()) == 1 else None
