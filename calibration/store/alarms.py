@@ -1,0 +1,47 @@
+"""Alarms: findings with a severity from 0 (wrong critical verdict) to 3 (to be looked at this week)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calibration.store import tables
+from calibration.store.writing import insert_new
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One finding. ``cause`` identifies it: found again, it is the same alarm. ``subject`` names what it is about."""
+
+    severity: int
+    code: str
+    subject: str
+    detail: str
+    cause: str
+    raised_at: datetime
+
+    @property
+    def id(self) -> str:
+        """Hash of code and cause: 32 hex digits."""
+        return hashlib.sha256(f"{self.code}\n{self.cause}".encode()).hexdigest()[:32]
+
+    def columns(self) -> dict[str, object]:
+        """The row as the table has it."""
+        return {name: value for name, value in vars(self).items() if name != "cause"} | {"id": self.id}
+
+
+async def add(connection: AsyncConnection, alarms: Iterable[Alarm]) -> None:
+    """Store the alarms that are new."""
+    await insert_new(connection, tables.alarms, (alarm.columns() for alarm in alarms))
+
+
+async def newest(connection: AsyncConnection, limit: int) -> list[dict[str, object]]:
+    """The latest alarms, the gravest first among those of one time."""
+    table = tables.alarms
+    query = select(table).order_by(table.c.raised_at.desc(), table.c.severity, table.c.id).limit(limit)
+    return [dict(row) for row in (await connection.execute(query)).mappings()]

@@ -1,0 +1,140 @@
+"""Outcomes: every ground truth that ever arrived, and the one label that they make per request.
+
+A later outcome of the same source supersedes an earlier one; sources that contradict one another make no label until one
+of them is corrected; feedback makes none ever. An outcome for an unknown request is kept until its signal arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import and_, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calibration.store import tables
+from calibration.store.writing import chunks, insert_new, insert_or_replace
+
+UNREADABLE = -3
+"""`Outcome.truth` of a label that the request's answer spec does not allow."""
+
+FEEDBACK = "feedback"
+
+Key = tuple[str, str]
+"""(tenant, request id)."""
+
+
+@dataclass(frozen=True)
+class OutcomeRow:
+    """One outcome message. ``digest`` is the SHA-256 of its canonical bytes in hex."""
+
+    digest: str
+    outcome_id: str
+    tenant: str
+    request_id: str
+    source: str
+    propensity: float | None
+    observed_at: datetime
+    raw: bytes
+
+
+class Recorded(NamedTuple):
+    """An outcome as stored. ``truth``: a candidate, NONE_OF_THESE, UNREADABLE, or ``None`` without a signal."""
+
+    digest: str
+    outcome_id: str
+    tenant: str
+    request_id: str
+    source: str
+    observed_at: datetime
+    truth: int | None
+    raw: bytes
+
+
+class LabelRow(NamedTuple):
+    """What the outcomes of one request say together. ``truth`` ``None``: they contradict one another."""
+
+    tenant: str
+    request_id: str
+    truth: int | None
+    observed_at: datetime
+
+
+async def add(connection: AsyncConnection, rows: Iterable[OutcomeRow]) -> None:
+    """Store the outcomes that are new."""
+    await insert_new(connection, tables.outcomes, (vars(row) for row in rows))
+
+
+async def of_requests(connection: AsyncConnection, request_ids: Iterable[str]) -> dict[Key, list[Recorded]]:
+    """The outcomes of these requests by (tenant, request id), for all tenants, oldest first."""
+    table = tables.outcomes
+    found: dict[Key, list[Recorded]] = {}
+    for ids in chunks(request_ids):
+        query = select(*(table.c[name] for name in Recorded._fields)).where(table.c.request_id.in_(ids))
+        # Ties are ordered by content, so that every store agrees on which outcome is the latest.
+        for row in await connection.execute(query.order_by(table.c.observed_at, table.c.digest)):
+            found.setdefault((row.tenant, row.request_id), []).append(Recorded._make(row))
+    return found
+
+
+async def set_truths(connection: AsyncConnection, truths: Mapping[str, int]) -> None:
+    """Store the truth of outcomes by their digest."""
+    for digest, truth in truths.items():
+        await connection.execute(
+            update(tables.outcomes).where(tables.outcomes.c.digest == digest).values(truth=truth)
+        )
+
+
+def adjudicate(outcomes: Sequence[Recorded]) -> LabelRow | None:
+    """The label that the outcomes of one request make, ``None`` where they make none.
+
+    Takes the latest of each source, leaves out feedback, unreadable labels and outcomes without a signal.
+    """
+    latest = {outcome.source: outcome for outcome in outcomes}  # given oldest first
+    counted = [o for o in latest.values() if o.source != FEEDBACK and o.truth is not None and o.truth != UNREADABLE]
+    if not counted:
+        return None
+    truths = {outcome.truth for outcome in counted}
+    newest = max(outcome.observed_at for outcome in counted)
+    first = counted[0]
+    return LabelRow(first.tenant, first.request_id, truths.pop() if len(truths) == 1 else None, newest)
+
+
+async def set_labels(connection: AsyncConnection, labels: Mapping[Key, LabelRow | None]) -> None:
+    """Replace the labels of these requests; ``None`` takes one away."""
+    table = tables.labels
+    for tenant, request_id in (key for key, label in labels.items() if label is None):
+        gone = and_(table.c.tenant == tenant, table.c.request_id == request_id)
+        await connection.execute(table.delete().where(gone))
+    await insert_or_replace(connection, table, (label._asdict() for label in labels.values() if label is not None))
+
+
+class Counts(NamedTuple):
+    """How many requests have a label, have contradicting ones, and how many outcomes wait for their request."""
+
+    labelled: int
+    contradicted: int
+    unknown: int
+    unreadable: int
+
+
+async def counts(connection: AsyncConnection) -> Counts:
+    """State of the ground truth, for reports and for the refit's trigger."""
+    label, outcome = tables.labels, tables.outcomes
+    labels = (await connection.execute(select(func.count(label.c.truth), func.count()))).one()
+    waiting = select(func.count()).where(outcome.c.truth.is_(None))
+    unreadable = select(func.count()).where(outcome.c.truth == UNREADABLE)
+    return Counts(
+        labels[0],
+        labels[1] - labels[0],
+        (await connection.execute(waiting)).scalar_one(),
+        (await connection.execute(unreadable)).scalar_one(),
+    )
+
+
+async def evidence(connection: AsyncConnection) -> int:
+    """Number of outcomes that may fit (all but feedback): it grows with every label and every correction."""
+    query = select(func.count()).where(and_(tables.outcomes.c.source != FEEDBACK, tables.outcomes.c.truth.is_not(None)))
+    return int((await connection.execute(query)).scalar_one())

@@ -1,0 +1,102 @@
+"""Verdict records, chained per partition in offset order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calibration.store import chain, tables
+from calibration.store.writing import insert_new
+
+READ_ROWS = 1_000
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """One record of the verdicts topic; without tenant, id, version and time where it could not be read."""
+
+    log_partition: int
+    log_offset: int
+    tenant: str | None
+    request_id: str | None
+    version: int | None
+    decided_at: datetime | None
+    raw: bytes
+
+
+class Recorded(NamedTuple):
+    """A verdict record as stored."""
+
+    log_partition: int
+    log_offset: int
+    version: int
+    raw: bytes | None
+    digest: bytes
+    chain: bytes
+
+
+async def append(connection: AsyncConnection, rows: Sequence[VerdictRow]) -> None:
+    """Chain and store records of one or more partitions, each partition's in ascending offset order.
+
+    The caller has checked that the records follow what is stored, and holds the ingestion lock.
+    """
+    heads: dict[int, bytes] = {}
+    linked = []
+    for row in rows:
+        partition = row.log_partition
+        previous = heads[partition] if partition in heads else await _head(connection, partition)
+        digest = chain.digest(row.raw)
+        heads[partition] = chain.step(previous, row.log_offset, digest)
+        linked.append(vars(row) | {"digest": digest, "chain": heads[partition]})
+    await insert_new(connection, tables.verdicts, linked)
+
+
+async def _head(connection: AsyncConnection, partition: int) -> bytes:
+    table = tables.verdicts
+    newest = select(table.c.chain).where(table.c.log_partition == partition).order_by(table.c.log_offset.desc()).limit(1)
+    head: bytes | None = await connection.scalar(newest)
+    return chain.genesis(partition) if head is None else head
+
+
+async def of_request(connection: AsyncConnection, tenant: str, request_id: str) -> list[Recorded]:
+    """All records of one request in the order of their versions, repeats included."""
+    table = tables.verdicts
+    query = (
+        select(*(table.c[name] for name in Recorded._fields))
+        .where(and_(table.c.tenant == tenant, table.c.request_id == request_id))
+        .order_by(table.c.version, table.c.log_partition, table.c.log_offset)
+    )
+    return [Recorded._make(row) for row in await connection.execute(query)]
+
+
+async def first_broken(connection: AsyncConnection) -> dict[int, int]:
+    """Walk every chain; the offset of the first record that does not verify, by partition. Empty when all do."""
+    table = tables.verdicts
+    partitions = await connection.execute(select(table.c.log_partition).distinct().order_by(table.c.log_partition))
+    broken = {}
+    for partition in partitions.scalars().all():
+        offset = await _first_broken(connection, partition)
+        if offset is not None:
+            broken[partition] = offset
+    return broken
+
+
+async def _first_broken(connection: AsyncConnection, partition: int) -> int | None:
+    walk = chain.Walk(partition)
+    table = tables.verdicts
+    query = (
+        select(table.c.log_offset, table.c.digest, table.c.chain, table.c.raw)
+        .where(table.c.log_partition == partition)
+        .order_by(table.c.log_offset)
+    )
+    async with connection.stream(query) as result:
+        async for rows in result.partitions(READ_ROWS):
+            for row in rows:
+                if not walk.verifies(chain.Link._make(row)):
+                    return walk.broken
+    return None

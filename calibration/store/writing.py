@@ -1,0 +1,54 @@
+"""Statements that both SQLite and PostgreSQL understand, and the lock that serialises ingestion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+INGEST_LOCK = 0x636F6E73
+"""Key of the advisory lock, any constant of ours."""
+
+KEYS_PER_QUERY = 1_000
+"""Values in one IN list: SQLite allows 32,766 parameters in a statement, PostgreSQL 32,767."""
+
+
+async def serialise(connection: AsyncConnection) -> None:
+    """Let one writer in at a time, until its transaction ends.
+
+    A signal and its outcome may be ingested by two processes at once; without the lock neither would see the other's row
+    and the label would be lost. SQLite's transactions are IMMEDIATE and need no more.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.pg_advisory_xact_lock(INGEST_LOCK)))
+
+
+async def insert_new(connection: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert the rows whose primary key is new; leave the others as they are."""
+    if values := list(rows):
+        await connection.execute(_insert(connection, table).on_conflict_do_nothing(), values)
+
+
+async def insert_or_replace(connection: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert the rows; where the primary key exists, replace the rest of the row."""
+    values = list(rows)
+    if not values:
+        return
+    keys = list(table.primary_key.columns)
+    insert = _insert(connection, table)
+    rest = {column.name: insert.excluded[column.name] for column in table.columns if column not in keys}
+    await connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest), values)
+
+
+def _insert(connection: AsyncConnection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def chunks(values: Iterable[str]) -> Iterable[list[str]]:
+    """The distinct values, sorted, in lists that fit one IN clause."""
+    distinct = sorted(set(values))
+    for start in range(0, len(distinct), KEYS_PER_QUERY):
+        yield distinct[start : start + KEYS_PER_QUERY]
