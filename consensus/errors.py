@@ -4,6 +4,7 @@ ConsensusError
 ├── Retry                    the same thing may work later: back off, pause, or answer UNAVAILABLE
 │   ├── StoreUnavailable     the store does not answer: partitions pause, nothing is lost
 │   ├── BrokerUnavailable    Kafka does not answer within its bound
+│   ├── Overloaded           as many calls wait as may: answer RESOURCE_EXHAUSTED
 │   └── ModelError           one call to a model failed; `failure` names how, `retryable` whether again makes sense
 │       └── BudgetSpent      the request's calls or money are used up: never retried
 ├── DeadLetter               this record will never work: publish it with `code`, `reason` and its position, go on
@@ -36,6 +37,10 @@ class StoreUnavailable(Retry):
 
 class BrokerUnavailable(Retry):
     """Kafka does not answer within its bound."""
+
+
+class Overloaded(Retry):
+    """As many calls as may wait for a verdict do."""
 
 
 class ModelError(Retry):
