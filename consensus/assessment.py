@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from consensus.agreement import Agreement, agree
 from consensus.aggregation import Posterior, aggregate
+from consensus.agreement import Agreement, agree
 from consensus.ballot import Ballot
 from consensus.case import Case
 from consensus.kinds import classify, degraded

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from consensus import answers
 from consensus.answers import Sameness
-from consensus.types import Answer, AnswerSpec, BallotEntry, Failure, Label, LabelKind, LabelValue
+from consensus.types import (
+    Answer,
+    AnswerSpec,
+    BallotEntry,
+    Failure,
+    Label,
+    LabelKind,
+    LabelValue,
+)
 
 RESPONSES = frozenset({LabelKind.ANSWER, LabelKind.ABSTAINED, LabelKind.REFUSED, LabelKind.CONFLICTING})
 """Labels of a model that was heard, whether or not it gave an opinion."""

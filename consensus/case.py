@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from calibration.lazy import LazyPlan
 from calibration.snapshot import Snapshot
 from consensus.policy import PanelPolicy, Policy
 from consensus.types import AuditDraw, Request
@@ -33,3 +34,9 @@ class Case:
     full_panel: bool
     context_marks: tuple[str, ...]
     due_minutes: float
+
+    def plan(self) -> LazyPlan | None:
+        """How to ask the panel lazily; ``None`` asks everybody: audited, explored, nothing fitted, unknown domain."""
+        if self.full_panel or self.snapshot is None:
+            return None
+        return self.snapshot.plan(self.panel.models, self.request.domain)

@@ -134,7 +134,7 @@ def _signal(case: Case, a: Assessment, verdict: Verdict) -> Signal:
         status=verdict.status,
         top=top_label(a),
         confidence=a.posterior.confidence,
-        full_panel=all(entry.label_kind is not LabelKind.CANCELLED for entry in a.ballot.entries) and case.full_panel,
+        full_panel=case.plan() is None,
         audit=verdict.audit,
         arbitration=verdict.arbitration,
         policy_version=verdict.policy_version,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calibration.snapshot import Snapshot
-from consensus.agreement import Agreement
 from consensus.aggregation import Posterior
+from consensus.agreement import Agreement
 from consensus.policy import Policy
 from consensus.types import Certificate, Kind, Route, Stakes
 

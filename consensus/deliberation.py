@@ -1,0 +1,133 @@
+"""One request before the panel and the arbiters: whom to ask next, until a route is found."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+
+from consensus import answers, panel
+from consensus import ballot as ballots
+from consensus.assessment import Assessment, assess
+from consensus.ballot import Ballot
+from consensus.case import Case
+from consensus.dispute import Arbiters, Candidate, Dispute
+from consensus.models import Member
+from consensus.models.protocol import Budget, CallLog
+from consensus.routing import certificate_of
+from consensus.types import Answer, Arbitration, BallotEntry, Failure, Label, LabelKind, Route
+
+OnVote = Callable[[BallotEntry], None]
+
+
+class Deliberation:
+    """One request's way through panel and arbiters; holds what was spent and heard so far."""
+
+    def __init__(
+        self,
+        case: Case,
+        members: Mapping[str, Member],
+        arbiters: Arbiters | None,
+        log: CallLog,
+        deadline: float,
+        on_vote: OnVote | None,
+    ) -> None:
+        self._case = case
+        self._members = {name: members[name] for name in case.panel.models}
+        self._arbiters = arbiters
+        self._log = log
+        self._deadline = deadline
+        self._on_vote = on_vote
+        self._budget = Budget(case.policy.budget)
+        self._prompt = answers.prompt(case.request, case.nonce)
+        self._heard: dict[str, Answer] = {}
+        self._plan = case.plan()
+        self._order = list(self._plan.order if self._plan else case.panel.models)
+        self._first = max(self._plan.min_calls, case.panel.quorum) if self._plan else len(self._order)
+
+    async def hear_panel(self) -> Assessment:
+        """Ask the first wave, then more of the panel as long as the route or the lazy plan calls for it."""
+        wave = self._order[: self._first]
+        while True:
+            await self._ask(wave)
+            assessment = self._assess()
+            left = self._unasked()
+            if assessment.routing.route is Route.EXTEND:
+                wave = left
+            elif self._can_extend() and self._wants_more(assessment):
+                wave = left[:1]
+            else:
+                return assessment
+
+    async def arbitrate(self, assessment: Assessment) -> Arbitration | None:
+        """Put the dispute before an arbiter; ``None`` when no eligible one is left."""
+        if self._arbiters is None:
+            return None
+        dispute = Dispute(
+            self._case.request, disputed(assessment.ballot, self._case.nonce), self._case.policy, self._case.nonce
+        )
+        return await self._arbiters.arbitrate(dispute, log=self._log, deadline=self._deadline, budget=self._budget)
+
+    async def _ask(self, names: list[str]) -> None:
+        if not names or self._expired():
+            return
+        self._heard |= await panel.ask(
+            [self._members[name] for name in names],
+            self._prompt,
+            log=self._log,
+            deadline=self._deadline,
+            budget=self._budget,
+            arrived=self._stream,
+        )
+
+    def _stream(self, answer: Answer) -> None:
+        if self._on_vote is not None:
+            read = [(answer, self._read(answer))]
+            self._on_vote(ballots.build(self._case.request.answer, read).entries[0])
+
+    def _assess(self) -> Assessment:
+        entries = [self._entry(name) for name in self._case.panel.models]
+        return assess(
+            self._case,
+            ballots.build(self._case.request.answer, entries),
+            can_extend=self._can_extend(),
+            expired=self._expired(),
+            prompt_hash=self._prompt.hash,
+        )
+
+    def _wants_more(self, assessment: Assessment) -> bool:
+        if self._plan is None:
+            return False
+        certificate = certificate_of(self._case.snapshot, self._case.cls)
+        threshold = certificate.threshold if certificate else None
+        return self._plan.wants_more(assessment.posterior.confidence, len(self._heard), threshold=threshold)
+
+    def _entry(self, name: str) -> tuple[Answer, Label]:
+        answer = self._heard.get(name)
+        if answer is None or answer.failure is Failure.NOT_RECORDED:
+            return ballots.unheard(name, self._members[name].policy.family, LabelKind.NOT_ASKED)
+        return answer, self._read(answer)
+
+    def _read(self, answer: Answer) -> Label:
+        if answer.failure is Failure.CANCELLED:
+            return Label(kind=LabelKind.CANCELLED)
+        return answers.read(self._case.request.answer, answer, self._case.nonce)
+
+    def _can_extend(self) -> bool:
+        return bool(self._unasked()) and not self._expired() and self._budget.allows(1)
+
+    def _unasked(self) -> list[str]:
+        return [name for name in self._order if name not in self._heard]
+
+    def _expired(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._deadline
+
+
+def disputed(ballot: Ballot, nonce: str) -> tuple[Candidate, ...]:
+    """One candidate per answer cluster that got a vote, under ids that say nothing, in an order drawn by the nonce."""
+    sides = []
+    for index in sorted(ballot.votes()):
+        opaque = hashlib.sha256(f"{nonce}\x00candidate\x00{index}".encode()).hexdigest()[:8]
+        families = frozenset(entry.family for entry in ballot.entries if entry.cluster == index)
+        sides.append(Candidate(opaque, ballot.candidates[index], families))
+    return tuple(sorted(sides, key=lambda side: side.id))
