@@ -27,7 +27,7 @@ class Assessment:
 
 
 def assess(case: Case, ballot: Ballot, *, can_extend: bool, expired: bool, prompt_hash: str) -> Assessment:
-    """Assess a ballot. ``can_extend``: members are left and may still be asked; ``expired``: the deadline has passed."""
+    """Assess a ballot. ``can_extend``: members are left and may be asked; ``expired``: the deadline has passed."""
     ballot = replace(ballot, entries=tuple(_calibrated(case, entry, prompt_hash) for entry in ballot.entries))
     agreement = agree(ballot, lambda models: _fitted_votes(case, models))
     posterior = aggregate(

@@ -46,8 +46,9 @@ class Overloaded(Retry):
 class ModelError(Retry):
     """One call to a model failed.
 
-    ``failure`` is the typed cause, ``retryable`` whether another attempt makes sense, ``retry_after_s`` what the provider
-    asked for. The message is redacted: it never holds a key, a header or provider text beyond a bounded, cleaned excerpt.
+    ``failure`` is the typed cause, ``retryable`` whether another attempt makes sense, ``retry_after_s`` what the
+    provider asked for. The message is redacted: it never holds a key, a header or provider text beyond a bounded,
+    cleaned excerpt.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class BudgetSpent(ModelError):
 
 
 class DeadLetter(ConsensusError):
-    """A record that can never be processed. ``code`` is stable, ``reason`` is for people, ``field`` a path or ``None``."""
+    """A record that can never be processed. ``code`` is stable, ``reason`` for people, ``field`` a path or ``None``."""
 
     code = "invalid"
 

@@ -2,7 +2,7 @@
 
 prompt ► panel ► read ► ballot ► assess (agreement ► posterior ► kind ► route) ─ extend ► panel
                                                                                ├ arbitrate ► arbiters
-                                                                               └ accept / review / abstain ► decision
+                                                                               └ accept, review, abstain
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from consensus import policy, wire
 from consensus.answers.injection import marks_of_context
 from consensus.case import Case
 from consensus.decision import decision_of
+from consensus.deliberation import Deliberation, OnVote
 from consensus.dispute import Arbiters
 from consensus.models import Member
 from consensus.models.protocol import CallLog, MemoryLog
@@ -41,7 +42,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Resources:
-    """What deciding needs. ``snapshots`` gives the snapshot in use for a class, ``suspended`` why a class is on hold."""
+    """What deciding needs. ``snapshots``: the snapshot in use for a class; ``suspended``: why a class is on hold."""
 
     members: Mapping[str, Member]
     panels: Mapping[str, PanelPolicy]
@@ -64,8 +65,8 @@ async def decide(
 ) -> Decision:
     """Decide one request.
 
-    ``received_at`` is when the deadline began to count, ``log`` holds the answers already paid for, ``place`` begins the
-    id of a review task (the Kafka worker puts its partition there). Raises Malformed for an unknown policy, Retry when
+    ``received_at`` is when the deadline began to count, ``log`` holds the answers already paid for, ``place`` begins
+    the id of a review task (the Kafka worker puts its partition there). Raises Malformed for an unknown policy, Retry when
     the log's store does not answer; a model that fails never raises.
     """
     case = open_case(request, resources, received_at, place)

@@ -1,4 +1,4 @@
-"""What the on-call engineer sees: structured logs without content, errors to Sentry without content, probe endpoints."""
+"""What the on-call engineer sees: structured logs and errors without content, and probe endpoints."""
 
 from __future__ import annotations
 
