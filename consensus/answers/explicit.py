@@ -59,10 +59,14 @@ class Statement:
     end: int
 
 
-def own_part(text: str) -> str:
-    """The reply up to where the model starts another question of its own."""
+def own_part(text: str, answered: Callable[[str], bool]) -> str:
+    """The reply up to where the model starts another question of its own.
+
+    ``answered`` says whether a short preface is already an answer; then even an early heading starts another question.
+    """
     for heading in _QUESTION.finditer(text):
-        if len(text[: heading.start()].strip()) > _PREFACE or _CUE.search(text, 0, heading.start()):
+        before = text[: heading.start()].strip()
+        if before and (len(before) > _PREFACE or _CUE.search(before) or answered(before)):
             return text[: heading.start()]
     return text
 

@@ -1,0 +1,73 @@
+"""One of the options. Canonical value: the option's id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from consensus.answers.explicit import Found, Statement
+from consensus.answers.options import Named, Names, names
+from consensus.answers.protocol import Ask, Reading, Sameness
+from consensus.answers.reader import Reader, answer, invalid
+from consensus.errors import Malformed
+from consensus.types import ChoiceSpec, LabelKind, LabelValue
+
+
+class _ChoiceReader(Reader):
+    def __init__(self, known: Names) -> None:
+        self._names = known
+
+    def value(self, value: Any) -> Reading:
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, list):
+            return Reading(LabelKind.CONFLICTING) if len(value) > 1 else invalid()
+        if isinstance(value, bool | dict):
+            return invalid()
+        found = self._names.whole(str(value))
+        return answer(found, str(value)) if found is not None else invalid(str(value))
+
+    def words(self, text: str, statement: Statement) -> Found | None:
+        phrase = self._names.phrase(text, statement.begin, statement.end)
+        named = phrase or self._names.at(text, statement.begin)
+        return None if named is None else Found(statement.start, named.end, _reading(text, named))
+
+    def bare(self, text: str) -> Reading | None:
+        found = self._names.whole(text)
+        return None if found is None else answer(found, text)
+
+
+def _reading(text: str, named: Named) -> Reading:
+    if len(named.ids) > 1:
+        return Reading(LabelKind.CONFLICTING)
+    return answer(named.ids[0], text[named.start : named.end], (named.start, named.end))
+
+
+class Choice:
+    """One of the options, named by its id."""
+
+    def ask(self, spec: ChoiceSpec) -> Ask:
+        """Instructions and reply schema: the id of one option, or null."""
+        ids = [option.id for option in spec.options]
+        return Ask(
+            instructions="The answer is the id of exactly one option, written as the option's id is written.",
+            schema={"anyOf": [{"type": "string", "enum": ids}, {"type": "null"}]},
+            options=tuple(ids),
+            template="choice/1",
+        )
+
+    def read(self, spec: ChoiceSpec, text: str) -> Reading:
+        """The one option that the reply names explicitly."""
+        return _ChoiceReader(names(spec.options)).read(text)
+
+    def same(self, spec: ChoiceSpec, a: LabelValue, b: LabelValue) -> Sameness:
+        """Same id."""
+        return Sameness.SAME if a == b else Sameness.DIFFERENT
+
+    def check(self, spec: ChoiceSpec, value: LabelValue) -> LabelValue:
+        """An option's id."""
+        if not isinstance(value, str) or all(value != option.id for option in spec.options):
+            raise Malformed("must be the id of one of the options", field="answer", code="unknown_option")
+        return value
+
+
+TYPE = Choice()
