@@ -16,7 +16,7 @@ from consensus.types import Frozen, Kind, Request, Route, Stakes
 class Configured(Frozen):
     """Base of what the configuration sets: an unknown key is an error, never ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def _switch(value: Any) -> Any:

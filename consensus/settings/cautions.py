@@ -34,7 +34,9 @@ def _models(settings: Settings, today: date) -> Iterator[Caution]:
             yield Caution(f"models.{name}.replaces", f"there is no model {model.replaces!r} any more")
         known = seen.setdefault(model.model.rpartition("/")[2].lower(), name)
         if known != name:
-            yield Caution(f"models.{name}.model", f"looks like models.{known} at another address: its vote may count twice")
+            yield Caution(
+                f"models.{name}.model", f"looks like models.{known} at another address: its vote may count twice"
+            )
 
 
 def _unused(settings: Settings) -> Iterator[Caution]:
@@ -60,7 +62,9 @@ def _policy(policy: Policy, settings: Settings) -> Iterator[Caution]:
     if policy.budget.money is not None:
         for member in members:
             if member.price_in is None or member.price_out is None:
-                yield Caution(f"models.{member.name}", f"has no prices: {path}.budget.money counts what its provider states")
+                yield Caution(
+                    f"models.{member.name}", f"has no prices: {path}.budget.money counts what its provider states"
+                )
     if not policy.arbiters and Route.ARBITRATE in policy.on_disagreement.values():
         fate = "go to people" if policy.review else "abstain"
         yield Caution(f"{path}.arbiters", f"is empty: disputes of kind {Kind.REASONING} {fate}")

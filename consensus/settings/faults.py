@@ -52,7 +52,7 @@ def _unknown(key: str, known: Sequence[str]) -> str:
     reference = f"{key}_env"
     if reference in known or key.lower().replace("_", "") in SECRETS:
         wanted = reference if reference in known else next((name for name in known if name.endswith("_env")), "…_env")
-        return f"a secret is never written here: put it into an environment variable and that variable's name into {wanted}"
+        return f"a secret is never written here: put it into an environment variable, and its name into {wanted}"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
     return f"unknown key; did you mean {near[0]}?" if near else "unknown key: this section has no keys, remove it"
 

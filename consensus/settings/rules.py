@@ -48,12 +48,16 @@ def references(settings: Settings) -> Iterator[tuple[str, str]]:
 def _references(settings: Settings) -> Iterator[ConfigError]:
     for path, variable in references(settings):
         if not VARIABLE.fullmatch(variable):
-            yield ConfigError(path, "must be the name of an environment variable (capitals, digits, _), not a secret itself")
+            yield ConfigError(
+                path, "must be the name of an environment variable (capitals, digits, _), not a secret itself"
+            )
 
 
 def _urls(settings: Settings) -> Iterator[ConfigError]:
     if _has_password(settings.store.url):
-        yield ConfigError("store.url", "holds a password: put the URL into an environment variable, its name into store.url_env")
+        yield ConfigError(
+            "store.url", "holds a password: put the URL into an environment variable, its name into store.url_env"
+        )
     for name, model in settings.models.items():
         if model.api_base is None:
             continue
@@ -85,7 +89,9 @@ def _aliases(settings: Settings) -> Iterator[ConfigError]:
     for name, model in settings.models.items():
         known = first.setdefault(_identity(model), name)
         if known != name:
-            yield ConfigError(f"models.{name}", f"is the same model as models.{known} (model and api_base): keep one of them")
+            yield ConfigError(
+                f"models.{name}", f"is the same model as models.{known} (model and api_base): keep one of them"
+            )
 
 
 def _panels(settings: Settings) -> Iterator[ConfigError]:
@@ -100,13 +106,17 @@ def _panel(panel: PanelPolicy, models: Mapping[str, ModelPolicy]) -> Iterator[Co
         return
     for index, name in enumerate(panel.models):
         if name not in models:
-            yield ConfigError(f"{path}.models[{index}]", f"there is no model {name!r}: add it under models or remove it here")
+            yield ConfigError(
+                f"{path}.models[{index}]", f"there is no model {name!r}: add it under models or remove it here"
+            )
         elif name in panel.models[:index]:
             yield ConfigError(f"{path}.models[{index}]", f"{name!r} is listed twice: remove one of them")
     if panel.quorum < 2:
         yield ConfigError(f"{path}.quorum", "must be at least 2: one answer is no consensus")
     if panel.quorum > len(set(panel.models)):
-        yield ConfigError(f"{path}.quorum", f"is larger than the panel of {len(set(panel.models))}: lower it or add models")
+        yield ConfigError(
+            f"{path}.quorum", f"is larger than the panel of {len(set(panel.models))}: lower it or add models"
+        )
     yield from _families(panel, models)
 
 
@@ -117,7 +127,9 @@ def _families(panel: PanelPolicy, models: Mapping[str, ModelPolicy]) -> Iterator
     if len(families) < 2:
         yield ConfigError(f"panels.{panel.name}.models", "are of one family only: add a model of another family")
     elif panel.min_families > len(families):
-        yield ConfigError(f"panels.{panel.name}.min_families", f"is larger than the panel's {len(families)} families: lower it")
+        yield ConfigError(
+            f"panels.{panel.name}.min_families", f"is larger than the panel's {len(families)} families: lower it"
+        )
 
 
 def _arbiters(settings: Settings) -> Iterator[ConfigError]:
@@ -137,7 +149,9 @@ def _policies(settings: Settings) -> Iterator[ConfigError]:
             yield ConfigError(f"{path}.budget.calls", "is smaller than the panel's quorum: raise it")
         for index, arbiter in enumerate(policy.arbiters):
             if arbiter not in settings.arbiters:
-                yield ConfigError(f"{path}.arbiters[{index}]", f"there is no arbiter {arbiter!r}: add it under arbiters")
+                yield ConfigError(
+                    f"{path}.arbiters[{index}]", f"there is no arbiter {arbiter!r}: add it under arbiters"
+                )
         yield from _worst_dispute(policy, settings)
         yield from _unanimous(policy)
         yield from _classes(policy)
@@ -179,7 +193,9 @@ def _classes(policy: Policy) -> Iterator[ConfigError]:
             yield ConfigError(f"{path}.domains", "is empty: list the domains that the class speaks about")
         for domain in cls.domains:
             if owner.setdefault(domain, cls.name) != cls.name:
-                yield ConfigError(f"{path}.domains", f"{domain!r} is in the class {owner[domain]!r} already: keep it in one")
+                yield ConfigError(
+                    f"{path}.domains", f"{domain!r} is in the class {owner[domain]!r} already: keep it in one"
+                )
 
 
 def _overlaps(settings: Settings) -> Iterator[ConfigError]:
@@ -197,4 +213,6 @@ def _retired(settings: Settings, today: date) -> Iterator[ConfigError]:
     used |= {arbiter.model for arbiter in settings.arbiters.values()}
     for name, model in settings.models.items():
         if name in used and model.retires_on is not None and model.retires_on <= today:
-            yield ConfigError(f"models.{name}.retires_on", "this model is retired: replace it in its panels and arbiters")
+            yield ConfigError(
+                f"models.{name}.retires_on", "this model is retired: replace it in its panels and arbiters"
+            )

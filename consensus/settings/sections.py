@@ -12,7 +12,7 @@ from consensus.types import Frozen, Stakes
 class Section(Frozen):
     """A part of the configuration: unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class KafkaSettings(Section):

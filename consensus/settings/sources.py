@@ -25,7 +25,9 @@ class _StrictLoader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} is given twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is given twice", key.start_mark
+                )
             if isinstance(key.value, str) and key.tag != "tag:yaml.org,2002:merge":
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
@@ -34,9 +36,11 @@ class _StrictLoader(yaml.SafeLoader):
 def read_file(path: str) -> Raw:
     """The mapping in a YAML file; an empty file is an empty mapping. Raises ConfigError naming the file and line."""
     try:
-        document = yaml.load(Path(path).read_text("utf-8"), _StrictLoader)
+        document = yaml.load(Path(path).read_text("utf-8"), _StrictLoader)  # noqa: S506  (a SafeLoader)
     except OSError as error:
-        raise ConfigError(path, f"cannot be read ({error.strerror}): give --config or CONSENSUS_CONFIG another file") from None
+        raise ConfigError(
+            path, f"cannot be read ({error.strerror}): give --config or CONSENSUS_CONFIG another file"
+        ) from None
     except UnicodeDecodeError:
         raise ConfigError(path, "is not UTF-8 text: save it as UTF-8") from None
     except yaml.MarkedYAMLError as error:

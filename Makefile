@@ -1,0 +1,51 @@
+# Every target makes what it needs: Python >= 3.11, make and a package index are enough.
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format protos schemas bench lock clean
+
+help: ## Show the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(READY): requirements-dev.lock pyproject.toml .ci/bootstrap
+	@echo "setting up .venv (about half a minute the first time)"
+	@.ci/bootstrap
+	@touch $@
+
+demo: $(READY) ## The whole loop on an embedded broker with simulated models (ARGS="--json …")
+	$(BIN)/consensus demo $(ARGS)
+
+test: $(READY) ## Every test that needs nothing but Python (PostgreSQL is used where installed)
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "not kafka and not slow and not soak" $(ARGS)
+
+lint: $(READY) ## Style, types, directions of import, staleness of generated files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry .
+	cd protos && ../$(BIN)/buf lint
+	protos/generate.sh --check
+	$(BIN)/python -m consensus.schemas --check
+
+format: $(READY) ## Format and sort imports
+	$(BIN)/ruff check --fix --select I
+	$(BIN)/ruff format
+
+protos: $(READY) ## Generate code from protos/consensus/v1/*.proto
+	protos/generate.sh
+
+schemas: $(READY) ## Generate docs/schemas from the types
+	$(BIN)/python -m consensus.schemas
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-annotate --python-version 3.11 pyproject.toml
+
+lock: $(READY) ## Resolve the dependencies again (ARGS=--upgrade for newer versions)
+	$(COMPILE) $(ARGS) -o requirements.lock
+	$(COMPILE) $(ARGS) --all-extras --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove the environment and every cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
