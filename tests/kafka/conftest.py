@@ -1,0 +1,24 @@
+"""One embedded broker per test session; every test uses a topic prefix and a group of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from consensus.demo.broker import embedded_broker
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def broker() -> AsyncIterator[str]:
+    """``host:port`` of a running embedded broker."""
+    async with embedded_broker() as address:
+        yield address
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A topic prefix, and a good group name, that no other test uses."""
+    return f"t{uuid.uuid4().hex[:12]}"
