@@ -1,8 +1,8 @@
 """The audit chain: each verdict record carries the hash of the one before it in its partition.
 
-``chain[i] = SHA-256(chain[i-1] ‖ offset ‖ digest[i])`` with the offset as 8 bytes big-endian and ``digest`` the SHA-256 of
-the record's value; before the first record stands `genesis(partition)`. Whoever holds the topic can recompute it. It
-rests on digests, so erasing a value leaves it verifiable.
+``chain[i] = SHA-256(chain[i-1] ‖ offset ‖ digest[i])`` with the offset as 8 bytes big-endian and ``digest`` the SHA-256
+of the record's value; before the first record stands `genesis(partition)`. Whoever holds the topic can recompute it.
+It rests on digests, so erasing a value leaves it verifiable.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Outcomes: every ground truth that ever arrived, and the one label that they make per request.
 
-A later outcome of the same source supersedes an earlier one; sources that contradict one another make no label until one
-of them is corrected; feedback makes none ever. An outcome for an unknown request is kept until its signal arrives.
+A later outcome of the same source supersedes an earlier one; sources that contradict one another make no label until
+one of them is corrected; feedback makes none ever. An outcome for an unknown request is kept until its signal arrives.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calibration.store import tables
 from calibration.store.writing import chunks, insert_new, insert_or_replace
 
-UNREADABLE = -3
-"""`Outcome.truth` of a label that the request's answer spec does not allow."""
+UNUSABLE = -3
+"""``truth`` of a label that the answer spec does not allow, or that cannot be compared with the candidates."""
 
 FEEDBACK = "feedback"
 
@@ -41,7 +41,7 @@ class OutcomeRow:
 
 
 class Recorded(NamedTuple):
-    """An outcome as stored. ``truth``: a candidate, NONE_OF_THESE, UNREADABLE, or ``None`` without a signal."""
+    """An outcome as stored. ``truth``: a candidate, NONE_OF_THESE, UNUSABLE, or ``None`` without a signal."""
 
     digest: str
     outcome_id: str
@@ -90,10 +90,10 @@ async def set_truths(connection: AsyncConnection, truths: Mapping[str, int]) -> 
 def adjudicate(outcomes: Sequence[Recorded]) -> LabelRow | None:
     """The label that the outcomes of one request make, ``None`` where they make none.
 
-    Takes the latest of each source, leaves out feedback, unreadable labels and outcomes without a signal.
+    Takes the latest of each source, leaves out feedback, unusable labels and outcomes without a signal.
     """
     latest = {outcome.source: outcome for outcome in outcomes}  # given oldest first
-    counted = [o for o in latest.values() if o.source != FEEDBACK and o.truth is not None and o.truth != UNREADABLE]
+    counted = [o for o in latest.values() if o.source != FEEDBACK and o.truth is not None and o.truth != UNUSABLE]
     if not counted:
         return None
     truths = {outcome.truth for outcome in counted}
@@ -117,7 +117,7 @@ class Counts(NamedTuple):
     labelled: int
     contradicted: int
     unknown: int
-    unreadable: int
+    unusable: int
 
 
 async def counts(connection: AsyncConnection) -> Counts:
@@ -125,12 +125,12 @@ async def counts(connection: AsyncConnection) -> Counts:
     label, outcome = tables.labels, tables.outcomes
     labels = (await connection.execute(select(func.count(label.c.truth), func.count()))).one()
     waiting = select(func.count()).where(outcome.c.truth.is_(None))
-    unreadable = select(func.count()).where(outcome.c.truth == UNREADABLE)
+    unusable = select(func.count()).where(outcome.c.truth == UNUSABLE)
     return Counts(
         labels[0],
         labels[1] - labels[0],
         (await connection.execute(waiting)).scalar_one(),
-        (await connection.execute(unreadable)).scalar_one(),
+        (await connection.execute(unusable)).scalar_one(),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,8 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calibration.store import tables
 from calibration.store.writing import insert_new
 
-Members = tuple[tuple[str, str], ...]
-"""(model, family) of each member, in the order of the ballot."""
+
+class Member(NamedTuple):
+    """One column of a ballot: configured name, family, version the provider reported, source of its confidence."""
+
+    model: str
+    family: str
+    version: str | None
+    source: str
+
+
+Members = tuple[Member, ...]
 
 
 def panel_id(members: Members) -> str:
@@ -23,14 +33,14 @@ def panel_id(members: Members) -> str:
 
 async def add(connection: AsyncConnection, panels: Iterable[Members]) -> None:
     """Store the panels that are not there yet."""
-    rows = [{"id": panel_id(members), "members": _text(members)} for members in sorted(set(panels))]
+    rows = [{"id": panel_id(members), "members": _text(members)} for members in sorted(set(panels), key=_text)]
     await insert_new(connection, tables.panels, rows)
 
 
 async def all_panels(connection: AsyncConnection) -> dict[str, Members]:
     """Every panel ever seen, by id."""
     rows = await connection.execute(select(tables.panels))
-    return {row.id: tuple((model, family) for model, family in json.loads(row.members)) for row in rows}
+    return {row.id: tuple(Member(*member) for member in json.loads(row.members)) for row in rows}
 
 
 def _text(members: Members) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calibration.store import panels, tables
@@ -36,6 +36,7 @@ class SignalRow:
     members: Members
     votes: Sequence[int]
     confidences: Sequence[float]
+    prompt_hash: str | None
     status: str
     decided_at: datetime
     raw: bytes
@@ -63,6 +64,7 @@ class Labelled(NamedTuple):
     panel: str
     votes: bytes
     confidences: bytes
+    prompt_hash: str | None
     truth: int
     observed_at: datetime
 
@@ -107,8 +109,4 @@ async def labelled(connection: AsyncConnection) -> AsyncIterator[list[Labelled]]
     query = select(*(first.c[name] for name in Labelled._fields)).where(first.c.place == 1)
     async with connection.stream(query) as result:
         async for rows in result.partitions(READ_ROWS):
-            yield [_labelled(row) for row in rows]
-
-
-def _labelled(row: Row[tuple[object, ...]]) -> Labelled:
-    return Labelled._make(row)
+            yield [Labelled._make(row) for row in rows]

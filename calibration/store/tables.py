@@ -43,9 +43,10 @@ signals = Table(
     Column("answer_type", String, nullable=False),
     Column("open_set", Boolean, nullable=False),
     Column("candidates", Integer, nullable=False),
-    Column("panel", String, nullable=False),  # panels.id: names and families of the columns of the next two
+    Column("panel", String, nullable=False),  # panels.id: who the entries of the next two columns are
     Column("votes", LargeBinary, nullable=False),  # int16 little-endian, one per member; see calibration.ballots
     Column("confidences", LargeBinary, nullable=False),  # float64 little-endian, one per member, NaN where none
+    Column("prompt_hash", String),
     Column("status", String, nullable=False),
     Column("decided_at", UtcTime, nullable=False),
     Column("raw", LargeBinary, nullable=False),
@@ -56,7 +57,7 @@ panels = Table(
     "panels",
     metadata,
     Column("id", String, primary_key=True),  # hash of the members
-    Column("members", Text, nullable=False),  # JSON [[model, family], …]
+    Column("members", Text, nullable=False),  # JSON [[model, family, version, source], …]
 )
 
 verdicts = Table(
@@ -84,7 +85,7 @@ outcomes = Table(
     Column("source", String, nullable=False),
     Column("propensity", Float),
     Column("observed_at", UtcTime, nullable=False),
-    Column("truth", Integer),  # candidate, NONE_OF_THESE or UNREADABLE; null until the signal is there
+    Column("truth", Integer),  # candidate, NONE_OF_THESE or UNUSABLE; null until the signal is there
     Column("raw", LargeBinary, nullable=False),
     Index("outcomes_request", "request_id"),
 )

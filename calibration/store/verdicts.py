@@ -58,8 +58,8 @@ async def append(connection: AsyncConnection, rows: Sequence[VerdictRow]) -> Non
 
 async def _head(connection: AsyncConnection, partition: int) -> bytes:
     table = tables.verdicts
-    newest = select(table.c.chain).where(table.c.log_partition == partition).order_by(table.c.log_offset.desc()).limit(1)
-    head: bytes | None = await connection.scalar(newest)
+    chained = select(table.c.chain).where(table.c.log_partition == partition)
+    head: bytes | None = await connection.scalar(chained.order_by(table.c.log_offset.desc()).limit(1))
     return chain.genesis(partition) if head is None else head
 
 

@@ -19,8 +19,8 @@ KEYS_PER_QUERY = 1_000
 async def serialise(connection: AsyncConnection) -> None:
     """Let one writer in at a time, until its transaction ends.
 
-    A signal and its outcome may be ingested by two processes at once; without the lock neither would see the other's row
-    and the label would be lost. SQLite's transactions are IMMEDIATE and need no more.
+    A signal and its outcome may be ingested by two processes at once; without the lock neither would see the other's
+    row and the label would be lost. SQLite's transactions are IMMEDIATE and need no more.
     """
     if connection.dialect.name == "postgresql":
         await connection.execute(select(func.pg_advisory_xact_lock(INGEST_LOCK)))

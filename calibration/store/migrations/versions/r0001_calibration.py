@@ -39,6 +39,7 @@ def _signals() -> None:
         sa.Column("panel", sa.String, nullable=False),
         sa.Column("votes", sa.LargeBinary, nullable=False),
         sa.Column("confidences", sa.LargeBinary, nullable=False),
+        sa.Column("prompt_hash", sa.String),
         sa.Column("status", sa.String, nullable=False),
         sa.Column("decided_at", sa.BigInteger, nullable=False),
         sa.Column("raw", sa.LargeBinary, nullable=False),
