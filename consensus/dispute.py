@@ -36,9 +36,7 @@ class Dispute:
 class Arbiters(Protocol):
     """The arbiters of the configuration, behind one method."""
 
-    async def arbitrate(
-        self, dispute: Dispute, *, log: CallLog, deadline: float, budget: Budget
-    ) -> Arbitration | None:
+    async def arbitrate(self, dispute: Dispute, *, log: CallLog, deadline: float, budget: Budget) -> Arbitration | None:
         """Rule on ``dispute`` by ``deadline`` (seconds of the running loop's clock).
 
         ``None``: no arbiter is eligible or affordable. A flip, a tie, doubt or a failed arbiter is an Arbitration whose
