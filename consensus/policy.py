@@ -88,7 +88,7 @@ class ArbiterPolicy(Configured):
     name: str
     model: str
     """Name of the entry of ``models``. Its family must have voted for none of the disputed candidates."""
-    compare_s: float = Field(default=5.0, gt=0, le=3600)
+    compare_s: float = Field(default=2.0, gt=0, le=3600)
     """Seconds that one comparison takes: with less time left it is not asked."""
     candidate_chars: int = Field(default=4_000, ge=100, le=100_000)
     """Characters of each candidate that it is shown: the same bound for all of them."""
