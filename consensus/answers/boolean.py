@@ -13,9 +13,13 @@ from consensus.types import BooleanSpec, LabelKind, LabelValue
 
 _WORDS = {"true": True, "yes": True, "correct": True, "false": False, "no": False, "incorrect": False}
 _OPEN = r"(?:\\(?:boxed|text|textbf|mathrm|mathbf)\s?|\\[(\[]|[{\[(*_`'\"“‘$\s]){0,12}"
-_WORD = re.compile(rf"{_OPEN}(true|yes|correct|false|no|incorrect)\b(?!\s(?:one|more|less|longer|other|answer)\b|-)", re.IGNORECASE)
+_WORD = re.compile(
+    rf"{_OPEN}(true|yes|correct|false|no|incorrect)\b(?!\s(?:one|more|less|longer|other|answer)\b|-)", re.IGNORECASE
+)
 _OTHER = re.compile(r"[)\]}*_`'\"”’$\\]{0,6}\s{0,3}(?:and|or|/)\s{0,3}(?:true|yes|false|no)\b", re.IGNORECASE)
-_LEADING = re.compile(rf"{_OPEN}(true|yes|false|no)[)\]}}*_`'\"”’$\\]{{0,6}}\s{{0,3}}(?:[.,:;!–—\n]|-\s|$)", re.IGNORECASE)
+_LEADING = re.compile(
+    rf"{_OPEN}(true|yes|false|no)[)\]}}*_`'\"”’$\\]{{0,6}}\s{{0,3}}(?:[.,:;!–—\n]|-\s|$)", re.IGNORECASE
+)
 _CLOSING = re.compile(r"[\s.!,;)\]}*_`'\"”’$\\]{0,12}")
 
 

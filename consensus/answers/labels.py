@@ -11,7 +11,7 @@ from consensus.answers.options import Names, fold, names
 from consensus.answers.protocol import Ask, Reading, Sameness
 from consensus.answers.reader import Reader, answer, invalid
 from consensus.errors import Malformed
-from consensus.types import LabelKind, LabelsSpec, LabelValue
+from consensus.types import LabelsSpec, LabelValue
 
 _NONE = frozenset({"none", "none of them", "none of these", "none of the above", "none apply", "no labels", "empty"})
 _SEPARATOR = re.compile(r"\s?(?:[,;\n]|\band\b|&|\+)\s?", re.IGNORECASE)

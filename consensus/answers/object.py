@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from consensus import object_schema
-from consensus.answers import confidence, explicit, structured
+from consensus.answers import explicit, structured
 from consensus.answers.explicit import Found, Statement
 from consensus.answers.protocol import Ask, Reading, Sameness
 from consensus.answers.reader import Reader, answer, invalid

@@ -16,8 +16,13 @@ _OPEN = re.compile(
 )
 _WRAPPED = "([{*_`'\"“‘$<"
 _CLOSE = re.compile(r"(?:[)\]}*_`'\"”’$>.,;:!?]|\\[)\]])")
-_AFTER = re.compile(r"[)\]}*_`'\"”’$>\\]{0,8}\s{0,3}(?:$|[.,;:!?\n–—-]|\b(?:because|since|as|which|for|due|and|or|with|is|based|given|by|where|that)\b)")
-_JOIN = re.compile(r"[)\]}*_`'\"”’$>\\]{0,8}\s{0,3}(?:,\s{0,3})?(?:and/or|and|or|nor|&|/|\+|as\swell\sas|,(?=\s{0,3}\())\s{0,3}(?:option\s|choice\s|either\s|both\s)?", re.IGNORECASE)
+_AFTER = re.compile(
+    r"[)\]}*_`'\"”’$>\\]{0,8}\s{0,3}(?:$|[.,;:!?\n–—-]|\b(?:because|since|as|which|for|due|and|or|with|is|based|given|by|where|that)\b)"
+)
+_JOIN = re.compile(
+    r"[)\]}*_`'\"”’$>\\]{0,8}\s{0,3}(?:,\s{0,3})?(?:and/or|and|or|nor|&|/|\+|as\swell\sas|,(?=\s{0,3}\())\s{0,3}(?:option\s|choice\s|either\s|both\s)?",
+    re.IGNORECASE,
+)
 _WORDLIKE = frozenset({"a", "i"})
 """One-letter ids that are English words: bare, they need punctuation or a line's end after them."""
 
@@ -109,8 +114,14 @@ def _in_word(text: str, end: int) -> bool:
 
 
 def _forms(option: Option) -> tuple[str, ...]:
-    return (option.text, f"{option.id} {option.text}", f"{option.id}) {option.text}", f"{option.id}. {option.text}",
-            f"{option.id}: {option.text}", f"({option.id}) {option.text}")
+    return (
+        option.text,
+        f"{option.id} {option.text}",
+        f"{option.id}) {option.text}",
+        f"{option.id}. {option.text}",
+        f"{option.id}: {option.text}",
+        f"({option.id}) {option.text}",
+    )
 
 
 def _unambiguous(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -40,7 +40,7 @@ _SYMBOLS: dict[str, Unit] = {
     "Hz": Unit(1, _dim(s=-1)), "V": Unit(1, _dim(A=-1, kg=1, m=2, s=-3)), "C": Unit(1, _dim(A=1, s=1)),
     "Ω": Unit(1, _dim(A=-2, kg=1, m=2, s=-3)), "F": Unit(1, _dim(A=2, kg=-1, m=-2, s=4)),
     "T": Unit(1, _dim(A=-1, kg=1, s=-2)), "Wh": Unit(3600, _ENERGY), "eV": Unit(1.602176634e-19, _ENERGY),
-    "cal": Unit(4.184, _ENERGY), "M": Unit(1e3, _dim(m=-3, mol=1)), "B": Unit(8, _dim(bit=1)), "t": Unit(1e3, _MASS),
+    "cal": Unit(4.184, _ENERGY), "M": Unit(1e3, _dim(m=-3, mol=1)), "B": Unit(8, _dim(bit=1)),
     "bps": Unit(1, _dim(bit=1, s=-1)),
 }  # fmt: skip
 _PREFIXES = {
@@ -75,13 +75,16 @@ _FIXED: dict[str, Unit] = {
     "å": Unit(1e-10, _LENGTH), "acre": Unit(4046.8564224, _dim(m=2)), "hectare": Unit(1e4, _dim(m=2)),
     "ha": Unit(1e4, _dim(m=2)), "gallon": Unit(3.785411784e-3, _VOLUME), "gal": Unit(3.785411784e-3, _VOLUME),
     "lb": Unit(0.45359237, _MASS), "pound": Unit(0.45359237, _MASS), "oz": Unit(0.028349523125, _MASS),
-    "ounce": Unit(0.028349523125, _MASS), "tonne": Unit(1e3, _MASS), "mph": Unit(0.44704, _dim(m=1, s=-1)),
+    "ounce": Unit(0.028349523125, _MASS), "tonne": Unit(1e3, _MASS), "t": Unit(1e3, _MASS), "mph": Unit(0.44704, _dim(m=1, s=-1)),
     "kph": Unit(1 / 3.6, _dim(m=1, s=-1)), "kmh": Unit(1 / 3.6, _dim(m=1, s=-1)),
     "knot": Unit(1852 / 3600, _dim(m=1, s=-1)), "hp": Unit(745.6998715822702, _POWER),
     "horsepower": Unit(745.6998715822702, _POWER), "atm": Unit(101325, _PRESSURE), "psi": Unit(6894.757293168, _PRESSURE),
     "mmhg": Unit(133.322387415, _PRESSURE), "torr": Unit(101325 / 760, _PRESSURE), "btu": Unit(1055.05585262, _ENERGY),
     "°c": Unit(1, _HEAT, 273.15), "celsius": Unit(1, _HEAT, 273.15), "°f": Unit(5 / 9, _HEAT, 459.67 * 5 / 9),
-    "fahrenheit": Unit(5 / 9, _HEAT, 459.67 * 5 / 9), "°": Unit(math.pi / 180, _dim(rad=1)),
+    "fahrenheit": Unit(5 / 9, _HEAT, 459.67 * 5 / 9), "degree celsius": Unit(1, _HEAT, 273.15),
+    "degrees celsius": Unit(1, _HEAT, 273.15), "degrees c": Unit(1, _HEAT, 273.15),
+    "degree fahrenheit": Unit(5 / 9, _HEAT, 459.67 * 5 / 9), "degrees fahrenheit": Unit(5 / 9, _HEAT, 459.67 * 5 / 9),
+    "degrees f": Unit(5 / 9, _HEAT, 459.67 * 5 / 9), "db": Unit(1, _dim(dB=1)), "°": Unit(math.pi / 180, _dim(rad=1)),
     "degree": Unit(math.pi / 180, _dim(rad=1)), "deg": Unit(math.pi / 180, _dim(rad=1)),
     "radian": Unit(1, _dim(rad=1)), "rad": Unit(1, _dim(rad=1)),
     "%": Unit(1e-2, _PURE), "percent": Unit(1e-2, _PURE), "per cent": Unit(1e-2, _PURE), "‰": Unit(1e-3, _PURE),
@@ -94,6 +97,7 @@ _MONEY = {
     "chf": "CHF", "swiss franc": "CHF", "₹": "INR", "inr": "INR", "rupee": "INR", "cny": "CNY", "yuan": "CNY",
     "aud": "AUD", "cad": "CAD", "sek": "SEK", "nok": "NOK", "dkk": "DKK", "₩": "KRW", "krw": "KRW", "brl": "BRL",
 }  # fmt: skip
+_CURRENCIES = frozenset(_MONEY.values())
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _FACTOR = re.compile(r"(.*?[^\d^*+-])\^?\{?(-?\d)?\}?")
 
@@ -121,27 +125,29 @@ def known(text: str) -> bool:
     return _simple(plain) is not None or _compound(plain) is not None
 
 
+def is_money(source: Unit) -> bool:
+    """Whether a unit is a currency."""
+    return len(source.dimension) == 1 and source.dimension[0][0] in _CURRENCIES
+
+
 def _simple(text: str) -> Unit | None:
+    """A unit of one word: as written first, because mg is not Mg, then without case and plural."""
+    if text in _FIXED:
+        return _FIXED[text]
     lower = " ".join(text.casefold().split())
-    for word in (lower, lower.removesuffix("s"), lower.removesuffix(".")):
-        if word in _MONEY:
-            return Unit(1, ((_MONEY[word], 1),))
-        if word in ("cent", "¢"):
-            return Unit(0.01, (("USD", 1),))
-    if (symbol := _symbol(text)) is not None:
-        return symbol
-    for word in (lower, lower.removesuffix("s"), lower.removesuffix("."), lower.replace("degrees ", "°")[:2]):
-        if word in _FIXED and (word == lower[: len(word)]):
-            return _FIXED[word] if word != lower[:2] or len(lower) <= 3 else None
-        if (named := _prefixed_word(word)) is not None:
-            return named
-    return _degrees(lower)
+    return (
+        _symbol(text)
+        or _word(lower)
+        or _word(lower.removesuffix("s"))
+        or _word(lower.removesuffix("."))
+        or (_symbol(lower) if len(text) > 1 else None)
+    )
 
 
-def _degrees(lower: str) -> Unit | None:
-    words = lower.replace("degrees", "degree").replace("° ", "°")
-    return {"degree celsius": _FIXED["°c"], "degree c": _FIXED["°c"], "degree centigrade": _FIXED["°c"],
-            "degree fahrenheit": _FIXED["°f"], "degree f": _FIXED["°f"]}.get(words)
+def _word(lower: str) -> Unit | None:
+    if lower in _MONEY:
+        return Unit(1, ((_MONEY[lower], 1),))
+    return _FIXED.get(lower) or _prefixed_word(lower)
 
 
 def _symbol(text: str) -> Unit | None:
