@@ -22,7 +22,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from consensus.errors import Malformed
 from consensus.rpc.values import struct_in, struct_out, value_in, value_out
@@ -36,20 +36,28 @@ UNION = "spec"
 
 
 def from_proto(kind: type[F], message: Message, path: str) -> F:
-    """``message`` as a ``kind``. Raises Malformed with the path of the field at fault, which starts with ``path``."""
+    """``message`` as a ``kind``. Raises Malformed with the path of the field at fault.
+
+    ``path`` is where the message stands in the call's request (``request`` for DecideRequest.request), or empty.
+    """
     plain = _plain(message, path)
     try:
         return kind.model_validate(plain)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise Malformed(first["msg"], field=path + _steps(first["loc"])) from None
+        raise Malformed(first["msg"], field=(path + _steps(first["loc"])).lstrip(".")) from None
 
 
-def to_proto(value: Frozen, kind: type[P]) -> P:
-    """``value`` as a proto of the given class."""
+def to_proto(value: BaseModel, kind: type[P]) -> P:
+    """``value`` as a proto of the given class; fields that only one of the two has are left out."""
     message = kind()
-    _fill(message, value.model_dump())
+    _fill(message, value.model_dump(by_alias=True))
     return message
+
+
+def at(path: str, name: str) -> str:
+    """Path of the field ``name`` of the message at ``path``."""
+    return f"{path}.{name}" if path else name
 
 
 def _steps(location: tuple[int | str, ...]) -> str:
@@ -66,9 +74,9 @@ def _fields(message: Message) -> list[FieldDescriptor]:
 def _plain(message: Message, path: str) -> dict[str, Any]:
     if UNION in message.DESCRIPTOR.oneofs_by_name:
         chosen = message.WhichOneof(UNION)
-        return {} if chosen is None else {"type": chosen} | _plain(getattr(message, chosen), f"{path}.{chosen}")
+        return {} if chosen is None else {"type": chosen} | _plain(getattr(message, chosen), at(path, chosen))
     return {
-        field.name: _field_in(field, getattr(message, field.name), f"{path}.{field.name}")
+        field.name: _field_in(field, getattr(message, field.name), at(path, field.name))
         for field in _fields(message)
         if _given(message, field)
     }

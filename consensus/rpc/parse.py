@@ -25,8 +25,8 @@ def parse(kind: type[P], data: bytes, limit: int) -> P:
     """The message in ``data``. Raises Malformed naming the field; ``limit`` is the largest size in bytes."""
     descriptor = cast(Descriptor, kind.DESCRIPTOR)
     if len(data) > limit:
-        field = _only_field(descriptor)
-        raise Malformed(f"the message has {len(data)} bytes, at most {limit} are allowed", field=field, code="too_large")
+        reason = f"the message has {len(data)} bytes, at most {limit} are allowed"
+        raise Malformed(reason, field=_only_field(descriptor), code="too_large")
     try:
         return kind.FromString(data)
     except DecodeError:
@@ -40,7 +40,7 @@ def _only_field(descriptor: Descriptor) -> str:
 
 
 def _blame(descriptor: Descriptor, data: bytes) -> list[str]:
-    """Names of the fields from the outside in down to the one that does not parse; empty when the frame itself breaks."""
+    """Names of the fields, from the outside in, down to the one that does not parse; empty when the frame is broken."""
     try:
         # Read as a message without fields, everything is an unknown field and nothing nested is looked at.
         parts = UnknownFieldSet(Empty.FromString(data))

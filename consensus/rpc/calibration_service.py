@@ -1,0 +1,51 @@
+"""CalibrationService: the snapshot in use and its reliabilities; ground truth on its way to the calibrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from calibration.snapshot import Snapshot
+from consensus.kafka.client import Client
+from consensus.rpc.convert import from_proto, to_proto
+from consensus.rpc.status import Context, NotFound
+from consensus.types import Outcome
+from protos.consensus.v1 import calibration_pb2
+from protos.consensus.v1 import calibration_service_pb2 as api
+from protos.consensus.v1.calibration_service_pb2_grpc import CalibrationServiceServicer
+
+
+class CalibrationService(CalibrationServiceServicer):
+    """``snapshot`` gives the snapshot in use, ``None`` before anything has been fitted."""
+
+    def __init__(self, client: Client, snapshot: Callable[[], Snapshot | None]) -> None:
+        self._client = client
+        self._snapshot = snapshot
+
+    async def GetSnapshot(self, request: api.GetSnapshotRequest, context: Context) -> api.GetSnapshotResponse:
+        snapshot = self._in_use()
+        message = to_proto(snapshot, calibration_pb2.Snapshot)
+        message.json = snapshot.to_json()
+        return api.GetSnapshotResponse(snapshot=message)
+
+    async def GetReliability(self, request: api.GetReliabilityRequest, context: Context) -> api.GetReliabilityResponse:
+        snapshot = self._in_use()
+        rows = [
+            to_proto(row, calibration_pb2.Reliability)
+            for row in snapshot.reliability
+            if not request.HasField("model") or row.model == request.model
+            if not request.HasField("domain") or row.domain == request.domain
+        ]
+        return api.GetReliabilityResponse(snapshot_version=snapshot.version, reliability=rows)
+
+    async def RecordOutcome(self, request: api.RecordOutcomeRequest, context: Context) -> api.RecordOutcomeResponse:
+        await self._client.record_outcome(from_proto(Outcome, request.outcome, "outcome"))
+        return api.RecordOutcomeResponse()
+
+    async def ListAlarms(self, request: api.ListAlarmsRequest, context: Context) -> api.ListAlarmsResponse:
+        raise NotImplementedError("alarms are metrics: see /metrics")
+
+    def _in_use(self) -> Snapshot:
+        snapshot = self._snapshot()
+        if snapshot is None:
+            raise NotFound("nothing has been fitted yet")
+        return snapshot

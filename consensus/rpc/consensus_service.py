@@ -1,0 +1,132 @@
+"""ConsensusService: decisions for callers who wait. It validates, asks the ledger, and hands over to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from consensus import wire
+from consensus.errors import Conflict, Malformed
+from consensus.kafka.client import Client, Headers, ours
+from consensus.policy import Policy, select
+from consensus.rpc.convert import from_proto, to_proto
+from consensus.rpc.status import Context, NotFound
+from consensus.types import Frozen, Identifier, Request, Verdict, Vote
+from protos.consensus.v1 import consensus_service_pb2 as api
+from protos.consensus.v1 import request_pb2, verdict_pb2
+from protos.consensus.v1.consensus_service_pb2_grpc import ConsensusServiceServicer
+
+AT = "request"
+
+
+class Known(Protocol):
+    """What the ledger knows of an id."""
+
+    async def verdict(self, tenant: str, request_id: str) -> tuple[bytes | None, str | None]:
+        """The newest committed verdict and the payload hash the id was claimed with. Raises StoreUnavailable."""
+        ...
+
+
+class Key(Frozen):
+    """Names one request in GetVerdict and WatchVerdict."""
+
+    tenant: Identifier = "default"
+    request_id: Identifier
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An admitted call: the request as it will be produced, and until when the call waits (the loop's clock)."""
+
+    request: Request
+    deadline: float
+    headers: Headers
+
+
+class ConsensusService(ConsensusServiceServicer):
+    """``max_deadline_ms`` bounds the wait of every call, whatever deadline it has."""
+
+    def __init__(self, client: Client, known: Known, policies: Mapping[str, Policy], *, max_deadline_ms: int) -> None:
+        self._client = client
+        self._known = known
+        self._policies = dict(policies)
+        self._max_wait_s = max_deadline_ms / 1000
+
+    async def Decide(self, request: api.DecideRequest, context: Context) -> api.DecideResponse:
+        asked = self._admit(request.request, context)
+        verdict = await self._decided(asked.request)
+        if verdict is None:
+            verdict = await self._client.decide(asked.request, deadline=asked.deadline, headers=asked.headers)
+        return api.DecideResponse(verdict=to_proto(verdict, verdict_pb2.Verdict))
+
+    async def DecideStream(
+        self, request: api.DecideStreamRequest, context: Context
+    ) -> AsyncIterator[api.DecideStreamResponse]:
+        asked = self._admit(request.request, context)
+        verdict = await self._decided(asked.request)
+        if verdict is not None:
+            yield _event(verdict)
+            return
+        events = self._client.stream(asked.request, deadline=asked.deadline, headers=asked.headers)
+        async with aclosing(events):
+            async for event in events:
+                yield _event(event)
+
+    async def GetVerdict(self, request: api.GetVerdictRequest, context: Context) -> api.GetVerdictResponse:
+        key = from_proto(Key, request, "")
+        value, _ = await self._known.verdict(key.tenant, key.request_id)
+        if value is None:
+            raise NotFound("no verdict is known for this id")
+        return api.GetVerdictResponse(verdict=to_proto(ours(Verdict, value), verdict_pb2.Verdict))
+
+    async def WatchVerdict(
+        self, request: api.WatchVerdictRequest, context: Context
+    ) -> AsyncIterator[api.WatchVerdictResponse]:
+        key = from_proto(Key, request, "")
+        deadline = self._deadline(context)
+        # Follow first, then ask the ledger: what is committed in between arrives twice and is passed on once.
+        with self._client.watch(key.tenant, key.request_id) as watch:
+            value, _ = await self._known.verdict(key.tenant, key.request_id)
+            verdict = await watch.newer(0, deadline=deadline) if value is None else ours(Verdict, value)
+            while True:
+                yield api.WatchVerdictResponse(verdict=to_proto(verdict, verdict_pb2.Verdict))
+                verdict = await watch.newer(verdict.version, deadline=deadline)
+
+    def _admit(self, message: request_pb2.Request, context: Context) -> Asked:
+        """Everything a worker would dead-letter the record for is refused here, with the field's path."""
+        request = from_proto(Request, message, AT)
+        try:
+            policy = select(self._policies, request)
+        except Malformed as error:
+            field = AT if error.field is None else f"{AT}.{error.field}"
+            raise Malformed(error.reason, field=field, code=error.code) from None
+        remaining_ms = int(context.time_remaining() * 1000)
+        if remaining_ms < (request.deadline_ms or policy.deadline_ms):
+            request = request.model_copy(update={"deadline_ms": max(1, remaining_ms)})
+        return Asked(request, self._deadline(context), _trace(context))
+
+    async def _decided(self, request: Request) -> Verdict | None:
+        value, known_hash = await self._known.verdict(request.tenant, request.id)
+        if known_hash is not None and known_hash != wire.payload_hash(request):
+            raise Conflict("the id is known with another payload", field=f"{AT}.id")
+        return None if value is None else ours(Verdict, value)
+
+    def _deadline(self, context: Context) -> float:
+        return asyncio.get_running_loop().time() + min(context.time_remaining(), self._max_wait_s)
+
+
+def _event(event: Vote | Verdict) -> api.DecideStreamResponse:
+    if isinstance(event, Vote):
+        return api.DecideStreamResponse(vote=to_proto(event, verdict_pb2.Vote))
+    return api.DecideStreamResponse(verdict=to_proto(event, verdict_pb2.Verdict))
+
+
+def _trace(context: Context) -> Headers:
+    return tuple(
+        (key, value.encode() if isinstance(value, str) else value)
+        for key, value in context.invocation_metadata() or ()
+        if key == "traceparent"
+    )
