@@ -79,9 +79,7 @@ def build(
     groups = answers.clusters(spec, values, judged or {})
     closed = answers.candidates(spec)
     candidates = closed if closed is not None else answers.representatives(spec, values, groups)
-    entries = tuple(
-        _entry(answer, label, cluster) for (answer, label), cluster in zip(read, groups, strict=True)
-    )
+    entries = tuple(_entry(answer, label, cluster) for (answer, label), cluster in zip(read, groups, strict=True))
     return Ballot(entries, tuple(candidates), open_set=closed is None)
 
 

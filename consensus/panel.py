@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from consensus.errors import ModelError
 from consensus.models import Member
@@ -50,7 +50,7 @@ async def ask(
             if not done or (waiting and enough is not None and enough(answers)):
                 break
     finally:
-        await _cancel(waiting)
+        await _end(tasks)
     cause = Failure.TIMEOUT if asyncio.get_running_loop().time() >= deadline else Failure.CANCELLED
     for task in waiting:
         answers[tasks[task].policy.name] = failed(tasks[task], prompt, cause)
@@ -89,8 +89,8 @@ async def _one(member: Member, prompt: Prompt, log: CallLog, deadline: float, bu
     return answer
 
 
-async def _cancel(tasks: set[asyncio.Task[Answer]]) -> None:
+async def _end(tasks: Collection[asyncio.Task[Answer]]) -> None:
+    """Cancel what still runs and look at every result, so that a second error is not reported as forgotten."""
     for task in tasks:
         task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -66,8 +66,8 @@ async def decide(
     """Decide one request.
 
     ``received_at`` is when the deadline began to count, ``log`` holds the answers already paid for, ``place`` begins
-    the id of a review task (the Kafka worker puts its partition there). Raises Malformed for an unknown policy, Retry when
-    the log's store does not answer; a model that fails never raises.
+    the id of a review task (the Kafka worker puts its partition there). Raises Malformed for an unknown policy, Retry
+    when the log's store does not answer; a model that fails never raises.
     """
     case = open_case(request, resources, received_at, place)
     left = (case.deadline - resources.clock()).total_seconds()

@@ -1,4 +1,4 @@
-"""The demonstration's cases: 64 written by hand (questions.jsonl) and seeded vignettes whose answer follows from a rule.
+"""The demonstration's cases: 64 written by hand (questions.jsonl), and seeded vignettes that a rule answers.
 
 All are ours. They show the machinery; they say nothing about law, medicine, finance or security.
 """
@@ -40,7 +40,7 @@ def written() -> list[Case]:
 
 def vignettes(count: int, seed: int) -> list[Case]:
     """``count`` cases drawn from the rules below, domains in turn, no question twice."""
-    draw = random.Random(seed)  # noqa: S311  (reproducible, not secret)
+    draw = random.Random(seed)
     domains = list(RULES)
     cases: list[Case] = []
     seen: set[str] = set()
@@ -83,7 +83,11 @@ def _limitation(draw: random.Random) -> tuple[str, dict[str, Any], Any]:
         f"A claim is barred after {period} years. {elapsed} years have passed since it arose, of which {pause} do not "
         "count because the parties were negotiating. What is the claim's state?"
     )
-    return prompt, _choice("barred", "enforceable", "premature"), "barred" if elapsed - pause > period else "enforceable"
+    return (
+        prompt,
+        _choice("barred", "enforceable", "premature"),
+        "barred" if elapsed - pause > period else "enforceable",
+    )
 
 
 def _penalty(draw: random.Random) -> tuple[str, dict[str, Any], Any]:
@@ -108,9 +112,7 @@ def _triage(draw: random.Random) -> tuple[str, dict[str, Any], Any]:
 
 def _dose(draw: random.Random) -> tuple[str, dict[str, Any], Any]:
     per_kg, weight, most = draw.choice([5, 7.5, 10, 12.5]), draw.randint(12, 95), draw.choice([400, 500, 600])
-    prompt = (
-        f"The dose is {per_kg} mg per kg, at most {most} mg. The patient weighs {weight} kg. Which single dose is given?"
-    )
+    prompt = f"The dose is {per_kg} mg per kg, at most {most} mg. The patient weighs {weight} kg. Which single dose is given?"
     return prompt, {"type": "number", "unit": "mg", "abs_tolerance": 0.5}, min(per_kg * weight, most)
 
 
@@ -126,8 +128,8 @@ def _interaction(draw: random.Random) -> tuple[str, dict[str, Any], Any]:
 def _transfer(draw: random.Random) -> tuple[str, dict[str, Any], Any]:
     amount, age, known = draw.randint(1, 60) * 500, draw.randint(1, 400), draw.random() < 0.5
     prompt = (
-        "A bank's rule: block transfers above 20,000 from accounts younger than 90 days; hold transfers above 10,000 to "
-        f"a new payee; release all others. Amount {amount}, account age {age} days, "
+        "A bank's rule: block transfers above 20,000 from accounts younger than 90 days; hold transfers above 10,000 "
+        f"to a new payee; release all others. Amount {amount}, account age {age} days, "
         f"{'known' if known else 'new'} payee. What happens?"
     )
     gold = "block" if amount > 20_000 and age < 90 else "hold" if amount > 10_000 and not known else "release"
@@ -153,7 +155,8 @@ def _alert(draw: random.Random) -> tuple[str, dict[str, Any], Any]:
     failures, success, foreign = draw.randint(0, 60), draw.random() < 0.5, draw.random() < 0.5
     prompt = (
         "A rule: escalate when more than 20 failed logins are followed by a success, or a success comes from a new "
-        f"country; watch when there are more than 20 failures without a success; otherwise ignore. {failures} failures, "
+        "country; watch when there are more than 20 failures without a success; otherwise ignore. "
+        f"{failures} failures, "
         f"{'then a success' if success else 'no success'} from a {'new' if foreign else 'known'} country. What follows?"
     )
     gold = "escalate" if success and (failures > 20 or foreign) else "watch" if failures > 20 else "ignore"
