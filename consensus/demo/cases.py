@@ -112,7 +112,10 @@ def _triage(draw: random.Random) -> tuple[str, dict[str, Any], Any]:
 
 def _dose(draw: random.Random) -> tuple[str, dict[str, Any], Any]:
     per_kg, weight, most = draw.choice([5, 7.5, 10, 12.5]), draw.randint(12, 95), draw.choice([400, 500, 600])
-    prompt = f"The dose is {per_kg} mg per kg, at most {most} mg. The patient weighs {weight} kg. Which single dose is given?"
+    prompt = (
+        f"The dose is {per_kg} mg per kg, at most {most} mg. The patient weighs {weight} kg. "
+        "Which single dose is given?"
+    )
     return prompt, {"type": "number", "unit": "mg", "abs_tolerance": 0.5}, min(per_kg * weight, most)
 
 
