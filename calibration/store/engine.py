@@ -11,27 +11,34 @@ metadata = MetaData()
 """Tables of the calibration store and of the ledger; migrations live in calibration/store/migrations."""
 
 
-def create_engine(url: str, *, pool_size: int = 5) -> AsyncEngine:
+def create_engine(url: str, *, pool_size: int = 5, busy_s: float = 20.0) -> AsyncEngine:
     """An async engine for ``sqlite+aiosqlite:///…`` or ``postgresql+asyncpg://…``.
 
     SQLite is opened in WAL mode with a busy timeout, so that worker, gateway and calibrator may share one file; each of
-    its transactions begins IMMEDIATE, because a read that turns into a write fails at once instead of waiting.
+    its transactions begins IMMEDIATE, because a read that turns into a write fails at once instead of waiting. ``busy_s``
+    is how long SQLite waits for another writer: its thread cannot be interrupted, so no timeout above it is shorter.
     """
     if not url.startswith("sqlite"):
         return create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
-    engine = create_async_engine(url, connect_args={"timeout": 20})
+    engine = create_async_engine(url, connect_args={"timeout": busy_s})
     event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
     event.listen(engine.sync_engine, "begin", _sqlite_begin)
     return engine
 
 
+def reading(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine for transactions that only read: on SQLite they neither wait for a writer nor hold one up."""
+    return engine.execution_options(reading=True)
+
+
 def _sqlite_pragmas(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=20000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _sqlite_begin(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

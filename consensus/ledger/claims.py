@@ -1,0 +1,247 @@
+"""Claims: which record of the requests topic owns an id, and what another record with that id must do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, delete, or_, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consensus.ledger import tables
+from consensus.ledger.transactions import Transactions
+
+Key = tuple[str, str]
+"""Tenant and request id."""
+
+T = tables.claims.c
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A record of the requests topic that wants its id."""
+
+    tenant: str
+    request_id: str
+    payload_hash: str
+    partition: int
+    offset: int
+
+    @property
+    def key(self) -> Key:
+        return self.tenant, self.request_id
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The state of an id; columns as in `tables.claims`. ``decided``: its first version is stored."""
+
+    tenant: str
+    request_id: str
+    payload_hash: str
+    partition: int
+    offset: int
+    run: str | None = None
+    finishing: str | None = None
+    crashes: int = 0
+    closed: bool = False
+    decided: bool = False
+
+    def owned_by(self, asked: Asked) -> bool:
+        return (self.partition, self.offset) == (asked.partition, asked.offset)
+
+
+class Standing(StrEnum):
+    """What the record that asked must do."""
+
+    MINE = "mine"  # decide it
+    STORED = "stored"  # its own decision is stored: publish those bytes
+    REPEAT = "repeat"  # another record's decision is stored: repeat its verdict
+    WAIT = "wait"  # somebody is deciding it: ask again later
+    CONFLICT = "conflict"  # the id is taken by another payload
+    POISON = "poison"  # too many processes died over it
+
+
+def judge(asked: Asked, claim: Claim, *, run: str, poison: int, gone: Collection[str] = ()) -> tuple[Standing, Claim]:
+    """What ``asked`` must do given the claim on its id, and the claim as it is afterwards.
+
+    ``run`` is the asking process, ``poison`` the number of crashes that make a record a dead letter, ``gone`` the
+    processes that promised to finish their calls and are known to have died.
+    """
+    own = claim.owned_by(asked)
+    if claim.closed and not own:
+        return Standing.MINE, _taken_over(asked, run)
+    if claim.payload_hash != asked.payload_hash:
+        return Standing.CONFLICT, claim
+    if claim.decided:
+        return (Standing.STORED if own else Standing.REPEAT), claim
+    if not own:
+        return Standing.WAIT, claim
+    if run in (claim.run, claim.finishing):
+        return Standing.MINE, replace(claim, run=run, finishing=None)
+    if claim.finishing is not None and claim.finishing not in gone:
+        return Standing.WAIT, claim
+    unclean = claim.run is not None or claim.finishing is not None
+    crashes = claim.crashes + unclean
+    if crashes >= poison:
+        return Standing.POISON, replace(claim, run=None, finishing=None, crashes=crashes, closed=True)
+    return Standing.MINE, replace(claim, run=run, finishing=None, crashes=crashes, closed=False)
+
+
+def _taken_over(asked: Asked, run: str) -> Claim:
+    return Claim(asked.tenant, asked.request_id, asked.payload_hash, asked.partition, asked.offset, run=run)
+
+
+class Claims:
+    """Claims of one process ``run``. Every method is one transaction and raises StoreUnavailable."""
+
+    def __init__(self, transactions: Transactions, *, run: str, poison: int) -> None:
+        self._transactions = transactions
+        self.run = run
+        self._poison = poison
+
+    async def claim(
+        self, asked: Sequence[Asked], *, now: datetime, gone: Collection[str] = ()
+    ) -> list[tuple[Standing, Claim]]:
+        """Claim the ids of a batch of records in their order; new ids cost one statement for the whole batch."""
+        async with self._transactions.begin("claiming") as connection:
+            new = await self._insert(connection, asked, now)
+            known = await _read(connection, {one.key for one in asked} - new)
+            before = dict(known)
+            results: list[tuple[Standing, Claim]] = []
+            for one in asked:
+                claim = known.get(one.key)
+                if claim is None:
+                    standing, after = Standing.MINE, _taken_over(one, self.run)
+                    before[one.key] = after
+                else:
+                    standing, after = judge(one, claim, run=self.run, poison=self._poison, gone=gone)
+                known[one.key] = after
+                results.append((standing, after))
+            await _write(connection, [claim for key, claim in known.items() if claim != before[key]])
+        return results
+
+    async def find(self, tenant: str, request_id: str) -> Claim | None:
+        """The claim on an id, or None."""
+        async with self._transactions.begin("reading a claim") as connection:
+            return (await _read(connection, {(tenant, request_id)})).get((tenant, request_id))
+
+    async def release(self, partitions: Collection[int] | None = None, *, finishing: bool) -> None:
+        """Give up cleanly what this process has claimed in the partitions (None: everywhere) and not yet decided.
+
+        ``finishing``: the calls that were begun run on here, and whoever gets the partition waits for their answers.
+        """
+        mine = T.run == self.run
+        if not finishing:
+            mine = or_(mine, T.finishing == self.run)
+        if partitions is not None:
+            mine = and_(mine, T.log_partition.in_(sorted(partitions)))
+        async with self._transactions.begin("releasing claims") as connection:
+            await connection.execute(
+                update(tables.claims).where(mine).values(run=None, finishing=self.run if finishing else None)
+            )
+
+    async def close(self, asked: Asked) -> None:
+        """The record becomes a dead letter: what was kept for it is dropped and the next record may take its id."""
+        async with self._transactions.begin("closing a claim") as connection:
+            closed = await connection.execute(
+                update(tables.claims).where(_at(asked)).values(run=None, finishing=None, closed=True)
+            )
+            if closed.rowcount:
+                for table in (tables.answers, tables.decisions):
+                    await connection.execute(
+                        delete(table).where(table.c.tenant == asked.tenant, table.c.request_id == asked.request_id)
+                    )
+
+    async def failed(self, asked: Asked) -> bool:
+        """Count an unexpected failure against the record as if the process had died; True once it is poison."""
+        async with self._transactions.begin("counting a failure") as connection:
+            await connection.execute(update(tables.claims).where(_at(asked)).values(crashes=T.crashes + 1))
+            crashes = await connection.scalar(select(T.crashes).where(_at(asked)))
+        return crashes is not None and crashes >= self._poison
+
+    async def _insert(self, connection: AsyncConnection, asked: Sequence[Asked], now: datetime) -> set[Key]:
+        """Insert what is new, in key order so that processes never wait in a circle; returns the new keys."""
+        rows = [
+            _row(_taken_over(one, self.run)) | {"claimed_at": now} for one in sorted(asked, key=lambda one: one.key)
+        ]
+        insert = self._transactions.insert(tables.claims).values(rows).on_conflict_do_nothing()
+        result = await connection.execute(insert.returning(T.tenant, T.request_id))
+        return {(row.tenant, row.request_id) for row in result}
+
+
+def _row(claim: Claim) -> dict[str, Any]:
+    return {
+        "tenant": claim.tenant,
+        "request_id": claim.request_id,
+        "payload_hash": claim.payload_hash,
+        "log_partition": claim.partition,
+        "log_offset": claim.offset,
+        "run": claim.run,
+        "finishing": claim.finishing,
+        "crashes": claim.crashes,
+        "closed": claim.closed,
+    }
+
+
+def _claim(row: Row[Any]) -> Claim:
+    return Claim(
+        tenant=row.tenant,
+        request_id=row.request_id,
+        payload_hash=row.payload_hash,
+        partition=row.log_partition,
+        offset=row.log_offset,
+        run=row.run,
+        finishing=row.finishing,
+        crashes=row.crashes,
+        closed=row.closed,
+        decided=row.version is not None,
+    )
+
+
+def _at(asked: Asked) -> Any:
+    """The claim as long as this very record holds it."""
+    return and_(
+        T.tenant == asked.tenant,
+        T.request_id == asked.request_id,
+        T.log_partition == asked.partition,
+        T.log_offset == asked.offset,
+    )
+
+
+async def _read(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Claim]:
+    """The claims on these ids, locked until the end of the transaction (a lock that SQLite's transactions imply)."""
+    wanted = sorted(keys)
+    if not wanted:
+        return {}
+    first = and_(
+        tables.decisions.c.tenant == T.tenant,
+        tables.decisions.c.request_id == T.request_id,
+        tables.decisions.c.version == 1,
+    )
+    query = (
+        select(tables.claims, tables.decisions.c.version)
+        .outerjoin(tables.decisions, first)
+        .where(tuple_(T.tenant, T.request_id).in_(wanted))
+        .order_by(T.tenant, T.request_id)
+        .with_for_update(of=tables.claims)
+    )
+    return {(row.tenant, row.request_id): _claim(row) for row in await connection.execute(query)}
+
+
+async def _write(connection: AsyncConnection, changed: Sequence[Claim]) -> None:
+    if not changed:
+        return
+    statement = (
+        update(tables.claims)
+        .where(T.tenant == bindparam("of_tenant"), T.request_id == bindparam("of_request"))
+        .values({name: bindparam(name) for name in _row(changed[0]) if name not in ("tenant", "request_id")})
+    )
+    rows = []
+    for claim in changed:
+        row = _row(claim)
+        rows.append(row | {"of_tenant": row.pop("tenant"), "of_request": row.pop("request_id")})
+    await connection.execute(statement, rows)

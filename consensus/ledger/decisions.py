@@ -1,0 +1,179 @@
+"""Decisions: the exact bytes that are published, stored first, so that a redelivered record publishes them again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, delete, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from consensus.ledger import tables
+from consensus.ledger.claims import Asked, Key
+from consensus.ledger.grouped import Grouped
+from consensus.ledger.transactions import Transactions
+
+T = tables.decisions.c
+C = tables.claims.c
+
+VersionKey = tuple[str, str, int]
+"""Tenant, request id and version."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a verdict and what is published with it, as bytes."""
+
+    tenant: str
+    request_id: str
+    version: int
+    verdict: bytes
+    signal: bytes | None = None
+    review: bytes | None = None
+    outcome: bytes | None = None
+    request: bytes | None = None
+    answers: bytes | None = None
+    committed: bool = False
+
+    @property
+    def key(self) -> Key:
+        return self.tenant, self.request_id
+
+    @property
+    def version_key(self) -> VersionKey:
+        return self.tenant, self.request_id, self.version
+
+
+class Decisions:
+    """Stored versions. Every method raises StoreUnavailable."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._keeps: Grouped[tuple[Asked, Version], Version | None] = Grouped(self._keep)
+
+    async def keep(self, asked: Asked, version: Version) -> Version | None:
+        """Store the first version of the record that holds the claim.
+
+        Returns what is stored, which is another process's decision where that one was first, and None where the claim
+        has passed to another record.
+        """
+        return await self._keeps.put((asked, version))
+
+    async def first(self, keys: Collection[Key]) -> dict[Key, Version]:
+        """The first versions of these ids."""
+        return {version.key: version for version in await self._select(keys, T.version == 1)}
+
+    async def latest(self, keys: Collection[Key]) -> dict[Key, Version]:
+        """The newest stored versions of these ids, committed or not."""
+        found = await self._select(keys)
+        return {version.key: version for version in found}
+
+    async def history(self, tenant: str, request_id: str) -> list[Version]:
+        """All versions of one id, oldest first."""
+        return await self._select([(tenant, request_id)])
+
+    async def published(self, tenant: str, request_id: str) -> bytes | None:
+        """The verdict of the newest version that is known to be committed."""
+        found = await self._select([(tenant, request_id)], T.committed_at.is_not(None))
+        return found[-1].verdict if found else None
+
+    async def mark_committed(self, versions: Collection[VersionKey]) -> None:
+        """Note that readers have seen these versions; their answers, kept with the decision, leave the ledger."""
+        if not versions:
+            return
+        wanted = sorted(versions)
+        unmarked = and_(tuple_(T.tenant, T.request_id, T.version).in_(wanted), T.committed_at.is_(None))
+        paid = tables.answers.c
+        async with self._transactions.begin("marking decisions") as connection:
+            await connection.execute(update(tables.decisions).where(unmarked).values(committed_at=datetime.now(UTC)))
+            await connection.execute(
+                delete(tables.answers).where(
+                    tuple_(paid.tenant, paid.request_id).in_([(tenant, request) for tenant, request, _ in wanted])
+                )
+            )
+
+    async def _select(self, keys: Collection[Key], which: Any = T.version > 0) -> list[Version]:
+        if not keys:
+            return []
+        async with self._transactions.begin("reading decisions") as connection:
+            return await read_versions(connection, keys, which)
+
+    async def _keep(self, batch: Sequence[tuple[Asked, Version]]) -> Sequence[Version | None]:
+        keys = sorted({asked.key for asked, _ in batch})
+        async with self._transactions.begin("storing decisions") as connection:
+            holders = await _holders(connection, keys)
+            held = [version for asked, version in batch if holders.get(asked.key) == (asked.partition, asked.offset)]
+            if held:
+                await self.insert(connection, held)
+                await connection.execute(
+                    update(tables.claims)
+                    .where(tuple_(C.tenant, C.request_id).in_([version.key for version in held]))
+                    .values(run=None, finishing=None)
+                )
+            stored = {version.key: version for version in await read_versions(connection, keys, T.version == 1)}
+        kept = {version.key for version in held}
+        return [stored[asked.key] if asked.key in kept else None for asked, _ in batch]
+
+    async def insert(self, connection: AsyncConnection, versions: Sequence[Version]) -> None:
+        """Add versions inside a transaction of the caller; one that exists stays as it is."""
+        now = datetime.now(UTC)
+        await connection.execute(
+            self._transactions.insert(tables.decisions)
+            .values([_row(version) | {"stored_at": now} for version in versions])
+            .on_conflict_do_nothing()
+        )
+
+
+async def _holders(connection: AsyncConnection, keys: Sequence[Key]) -> dict[Key, tuple[int, int]]:
+    """Partition and offset of the records that hold these ids now, locked until the end of the transaction."""
+    query = (
+        select(C.tenant, C.request_id, C.log_partition, C.log_offset)
+        .where(tuple_(C.tenant, C.request_id).in_(keys), C.closed.is_(False))
+        .order_by(C.tenant, C.request_id)
+        .with_for_update()
+    )
+    rows = await connection.execute(query)
+    return {(row.tenant, row.request_id): (row.log_partition, row.log_offset) for row in rows}
+
+
+async def read_versions(
+    connection: AsyncConnection, keys: Collection[Key], which: Any = T.version > 0
+) -> list[Version]:
+    """Versions of these ids inside a transaction of the caller, oldest first."""
+    query = (
+        select(tables.decisions)
+        .where(tuple_(T.tenant, T.request_id).in_(sorted(keys)), which)
+        .order_by(T.tenant, T.request_id, T.version)
+    )
+    return [_version(row) for row in await connection.execute(query)]
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(
+        tenant=row.tenant,
+        request_id=row.request_id,
+        version=row.version,
+        verdict=row.verdict,
+        signal=row.signal,
+        review=row.review,
+        outcome=row.outcome,
+        request=row.request,
+        answers=row.answers,
+        committed=row.committed_at is not None,
+    )
+
+
+def _row(version: Version) -> dict[str, Any]:
+    return {
+        "tenant": version.tenant,
+        "request_id": version.request_id,
+        "version": version.version,
+        "verdict": version.verdict,
+        "signal": version.signal,
+        "review": version.review,
+        "outcome": version.outcome,
+        "request": version.request,
+        "answers": version.answers,
+    }
