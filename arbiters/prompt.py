@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from arbiters.eligibility import Order
 from arbiters.sanitise import MARK, characters, free_text, marked
+from consensus.answers import TYPES
+from consensus.answers.prompting import question
 from consensus.dispute import Dispute
 from consensus.models.protocol import Prompt, template_hash
 from consensus.types import AnswerSpec, ChoiceSpec, LabelsSpec, LabelValue, Message, ObjectSpec, Request, TextSpec
@@ -61,7 +63,7 @@ def compare(dispute: Dispute, order: Order, candidate_chars: int) -> Comparison:
     spec = dispute.request.answer
     blocks = [
         _block(nonce, "question", _question(dispute.request)),
-        _block(nonce, "answer format", json.dumps(_format(spec), ensure_ascii=False)),
+        _block(nonce, "what an answer must look like", _rubric(spec)),
     ]
     for shown, candidate in zip(ids, order, strict=True):
         blocks.append(_block(nonce, f"candidate {shown}", rendered(spec, candidate.label, candidate_chars)))
@@ -88,15 +90,15 @@ def rendered(spec: AnswerSpec, label: LabelValue, limit: int) -> str:
     return characters(json.dumps(label), limit)
 
 
-def _format(spec: AnswerSpec) -> dict[str, object]:
-    return spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"equivalence"})
+def _rubric(spec: AnswerSpec) -> str:
+    """What the panel was told about the answer, and the spec itself (options, unit, tolerances, schema)."""
+    details = spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"equivalence"})
+    return f"{TYPES[spec.type].ask(spec).instructions}\n{json.dumps(details, ensure_ascii=False)}"
 
 
 def _question(request: Request) -> str:
-    turns = [request.prompt or "", *(f"{turn.role}: {turn.content}" for turn in request.messages or ())]
-    if request.context is not None:
-        turns.append(f"Context:\n{request.context}")
-    return characters("\n\n".join(turn for turn in turns if turn), QUESTION_CHARS)
+    context = "" if request.context is None else f"\n\nContext:\n{request.context}"
+    return characters(question(request) + context, QUESTION_CHARS)
 
 
 def _block(nonce: str, title: str, text: str) -> str:
