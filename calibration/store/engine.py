@@ -15,8 +15,8 @@ def create_engine(url: str, *, pool_size: int = 5, busy_s: float = 20.0) -> Asyn
     """An async engine for ``sqlite+aiosqlite:///…`` or ``postgresql+asyncpg://…``.
 
     SQLite is opened in WAL mode with a busy timeout, so that worker, gateway and calibrator may share one file; each of
-    its transactions begins IMMEDIATE, because a read that turns into a write fails at once instead of waiting. ``busy_s``
-    is how long SQLite waits for another writer: its thread cannot be interrupted, so no timeout above it is shorter.
+    its transactions begins IMMEDIATE, because a read that turns into a write fails at once instead of waiting.
+    ``busy_s`` is how long SQLite waits for another writer; its thread cannot be interrupted by a shorter timeout.
     """
     if not url.startswith("sqlite"):
         return create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
