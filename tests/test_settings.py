@@ -245,7 +245,7 @@ TWO_CLASSES = [{"name": "x", "domains": ["law"]}, {"name": "y", "domains": ["tax
         (_panel(min_families=3), "panels.main.min_families", "larger than the panel's 2 families"),
         (_models(b={"family": "alpha"}), "panels.main.models", "one family only"),
         (_models(b={"model": "openai/A "}), "models.b", "is the same model as models.a"),
-        (_models(a={"api_base": "http://h/v1"}, b={"model": "openai/a", "api_base": "http://h/v1/"}), "models.b", "same"),
+        (_models(a={"api_base": "http://h"}, b={"model": "openai/a", "api_base": "http://h/"}), "models.b", "same"),
         (_models(a={"api_base": "host:80"}), "models.a.api_base", "must start with http"),
         (_models(a={"retires_on": "2026-01-15"}), "models.a.retires_on", "is retired"),
         (_models(c={"retires_on": "2025-12-31"}), "models.c.retires_on", "is retired"),
