@@ -103,8 +103,8 @@ def _sample(ballots: Ballots) -> Ballots:
 def compare(candidate: Snapshot, current: Snapshot, ballots: Ballots) -> Comparison:
     """Whether the candidate's log loss and calibration error are no worse, beyond what n ≥ 1 ballots can tell apart.
 
-    The log loss may be worse by one standard error of the paired difference, the calibration error by the standard error
-    of a proportion at this n (0.5 / √n); otherwise half of all harmless refits would be refused by chance.
+    The log loss may be worse by one standard error of the paired difference, the calibration error by the standard
+    error of a proportion at this n (0.5 / √n); otherwise half of all harmless refits would be refused by chance.
     """
     new, old = score(candidate, ballots), score(current, ballots)
     difference = new.losses - old.losses

@@ -31,7 +31,7 @@ def postgres() -> Iterator[str]:
     """A running server as ``host:port``; tests that need it are skipped where PostgreSQL is not installed."""
     folder = binaries()
     if folder is None:
-        pytest.skip("PostgreSQL is not installed (no /usr/lib/postgresql/*/bin): its half of the store suite is left out")
+        pytest.skip("PostgreSQL is not installed (no /usr/lib/postgresql/*/bin): its half of the tests is left out")
     with server(folder) as address:
         yield address
 

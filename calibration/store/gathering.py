@@ -41,8 +41,8 @@ class Block:
 class Gathering:
     """Collects labelled rows chunk by chunk, keeping arrays only.
 
-    ``models``: the models to keep as columns, ``None`` for all that ever voted. A ballot on which none of them was asked
-    is left out, since it says nothing about them.
+    ``models``: the models to keep as columns, ``None`` for all that ever voted. A ballot on which none of them was
+    asked is left out, since it says nothing about them.
     """
 
     panels: Mapping[str, Members]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calibration.store import chain, tables
-from calibration.store.writing import insert_new
+from calibration.store.writing import chunks, insert_new
 
 READ_ROWS = 1_000
 
@@ -27,6 +27,13 @@ class VerdictRow:
     version: int | None
     decided_at: datetime | None
     raw: bytes
+
+    @property
+    def key(self) -> tuple[str, str, int] | None:
+        """(tenant, request id, version), where the record could be read."""
+        if self.tenant is None or self.request_id is None or self.version is None:
+            return None
+        return self.tenant, self.request_id, self.version
 
 
 class Recorded(NamedTuple):
@@ -72,6 +79,28 @@ async def of_request(connection: AsyncConnection, tenant: str, request_id: str) 
         .order_by(table.c.version, table.c.log_partition, table.c.log_offset)
     )
     return [Recorded._make(row) for row in await connection.execute(query)]
+
+
+class Changed(NamedTuple):
+    """A version that was published with different contents, and when the last of them was decided."""
+
+    tenant: str
+    request_id: str
+    version: int
+    decided_at: datetime
+
+
+async def changed(connection: AsyncConnection, request_ids: Iterable[str]) -> list[Changed]:
+    """The versions of these requests of which the topic holds more than one content."""
+    table = tables.verdicts
+    version = (table.c.tenant, table.c.request_id, table.c.version)
+    several = select(*version, func.max(table.c.decided_at, type_=tables.UtcTime)).group_by(*version)
+    several = several.having(func.count(table.c.digest.distinct()) > 1)
+    found = []
+    for ids in chunks(request_ids):
+        rows = await connection.execute(several.where(table.c.request_id.in_(ids)))
+        found += [Changed._make(row) for row in rows]
+    return found
 
 
 async def first_broken(connection: AsyncConnection) -> dict[int, int]:

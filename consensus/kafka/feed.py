@@ -1,0 +1,159 @@
+"""Records for the calibration store, from where the store stands: a consumer group without offsets in Kafka.
+
+The group only shares out the partitions. On every assignment the offsets are read from the store and sought; what the
+client delivered before is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from calibration.store.offsets import Place
+from consensus.errors import BrokerUnavailable, Stop
+from consensus.kafka.intake import Record
+
+CALL_S = 30.0
+"""Bound of one call to the broker; the client has none of its own while the broker is away."""
+
+POLL_S = 0.5
+
+POLL_BOUND_S = 90.0
+"""Bound of one poll, which waits through a rebalance whatever its timeout says."""
+
+logger = structlog.get_logger(__name__)
+
+
+class LogCutShort(Stop):
+    """A topic ends before what was already ingested from it."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Records of some partitions, ascending in each, and where the store must stand for them to follow."""
+
+    records: Sequence[Record]
+    begin: Mapping[Place, int | None]
+
+
+class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Delivers each record of the assigned partitions once, as long as `ingested` or `reset` follows each delivery."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, topics: Sequence[str], *, most: int) -> None:
+        self._consumer = consumer
+        self._topics = tuple(topics)
+        self._most = most
+        self._next: dict[Place, int | None] = {}
+        self._stale = True
+
+    @property
+    def stale(self) -> bool:
+        """Whether `load` must come before the next delivery: after an assignment and after `reset`."""
+        return self._stale
+
+    @property
+    def assigned(self) -> frozenset[Place]:
+        """The partitions that this process reads."""
+        return frozenset((tp.topic, tp.partition) for tp in self._consumer.assignment())
+
+    async def start(self) -> None:
+        """Connect and join the group. Raises BrokerUnavailable."""
+        await _bounded(self._consumer.start())
+        self._consumer.subscribe(self._topics, listener=self)
+
+    async def stop(self) -> None:
+        """Leave, within a bound: a client that hangs dies with the process."""
+        with suppress(BrokerUnavailable):
+            await _bounded(self._consumer.stop())
+
+    # A listener may only set flags: no heartbeat is sent while it runs, and what it raises ends the client silently.
+    async def on_partitions_revoked(self, revoked: object) -> None:
+        self._stale = True
+
+    async def on_partitions_assigned(self, assigned: object) -> None:
+        self._stale = True
+
+    def reset(self) -> None:
+        """Forget what was delivered and not ingested: it will be delivered again after `load`."""
+        self._stale = True
+
+    async def load(self, stored: Mapping[Place, int]) -> None:
+        """Stand where the store stands. Raises LogCutShort, BrokerUnavailable."""
+        self._stale = False
+        assignment = sorted(self._consumer.assignment())
+        if not assignment:
+            return
+        first = await _bounded(self._consumer.beginning_offsets(assignment))
+        end = await _bounded(self._consumer.end_offsets(assignment))
+        self._next = {}
+        for tp in assignment:
+            place = (tp.topic, tp.partition)
+            self._next[place] = stored.get(place)
+            self._seek(tp, _position(place, stored.get(place), first[tp], end[tp]))
+
+    def _seek(self, tp: TopicPartition, offset: int) -> None:
+        try:
+            self._consumer.seek(tp, offset)
+        except IllegalStateError:  # taken away in the meantime
+            self._stale = True
+
+    async def next(self) -> Delivery:
+        """What has arrived, after at most `POLL_S`; possibly nothing. Raises BrokerUnavailable."""
+        polled = self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=self._most)
+        got = await _bounded(polled, POLL_BOUND_S)
+        if self._stale:
+            return Delivery((), {})
+        records = [_record(one) for many in got.values() for one in many]
+        fresh = [record for record in records if record.offset >= self._expected(record)]
+        return Delivery(fresh, {(record.topic, record.partition): self._at(record) for record in fresh})
+
+    def ingested(self, delivery: Delivery) -> None:
+        """The delivery is in the store."""
+        self._next.update({(record.topic, record.partition): record.offset + 1 for record in delivery.records})
+
+    def check(self) -> None:
+        """Raise BrokerUnavailable when one of the client's own tasks has died: it would deliver nothing for ever."""
+        for owner, task in (("_fetcher", "_fetch_task"), ("_coordinator", "_coordination_task")):
+            running = getattr(getattr(self._consumer, owner, None), task, None)
+            if running is not None and running.done():
+                raise BrokerUnavailable(f"the Kafka client's {task.strip('_')} has ended")
+
+    def _at(self, record: Record) -> int | None:
+        return self._next.get((record.topic, record.partition))
+
+    def _expected(self, record: Record) -> int:
+        return self._at(record) or 0
+
+
+def _position(place: Place, stored: int | None, first: int, end: int) -> int:
+    if stored is None:
+        return first
+    if stored > end:
+        topic, partition = place
+        raise LogCutShort(
+            f"{topic}/{partition} ends at {end}, but was ingested up to {stored}: the topic was made anew or has lost "
+            "records. Restore it, or point this program to an empty store"
+        )
+    if stored < first:
+        logger.error("records_expired_before_ingestion", topic=place[0], partition=place[1], lost=first - stored)
+    return max(stored, first)
+
+
+def _record(record: object) -> Record:
+    fields = ("topic", "partition", "offset", "key", "value", "timestamp")
+    return Record(*(getattr(record, name) for name in fields))
+
+
+async def _bounded(call: Awaitable[Any], seconds: float = CALL_S) -> Any:
+    try:
+        async with asyncio.timeout(seconds):
+            return await call
+    except (KafkaError, TimeoutError) as error:
+        raise BrokerUnavailable(f"Kafka does not answer: {type(error).__name__}") from error

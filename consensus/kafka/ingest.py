@@ -1,0 +1,150 @@
+"""One batch of records into the calibration store: rows, chain, labels and offsets in one transaction.
+
+The offsets lie in the store, not in Kafka, so that a crash at any point repeats nothing and loses nothing. A batch is
+written only if the store stands exactly where the batch begins: of two processes that believe to own a partition, one
+writes and the other finds out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from calibration.store import alarms, offsets, outcomes, signals, snapshots, verdicts
+from calibration.store.alarms import Alarm
+from calibration.store.offsets import Place
+from calibration.store.outcomes import FEEDBACK, Key, Recorded
+from calibration.store.writing import serialise
+from consensus import wire
+from consensus.kafka.intake import Batch, Record, read
+from consensus.kafka.topics import Topics
+from consensus.ledger.transactions import Transactions
+from consensus.truth import contradicts, right_candidate
+from consensus.types import Outcome, Signal, Stakes
+
+Mark = Callable[[Sequence[tuple[str, str, int]]], Awaitable[None]]
+"""Marks versions (tenant, request id, version) as committed in the ledger: their verdicts are on the topic."""
+
+SEVERITY = {Stakes.CRITICAL: 0, Stakes.HIGH: 1}
+"""Of a released answer that a ground truth contradicts; lower stakes raise no alarm of their own."""
+
+
+class Moved(Exception):
+    """Another process has ingested these partitions in the meantime: read the offsets again."""
+
+
+class Ingest:
+    """Writes batches of records."""
+
+    def __init__(self, transactions: Transactions, topics: Topics, mark: Mark) -> None:
+        self._transactions = transactions
+        self._topics = topics
+        self._mark = mark
+
+    async def offsets(self) -> dict[Place, int]:
+        """The next offset to ingest of every partition that has been read. Raises StoreUnavailable."""
+        async with self._transactions.begin("reading offsets") as connection:
+            return await offsets.read(connection)
+
+    async def store(self, records: Sequence[Record], begin: Mapping[Place, int | None]) -> None:
+        """Write the records of some partitions, ascending in each; ``begin`` is where the caller thinks they start.
+
+        ``None``: nothing of that partition was ever ingested. Raises Moved and StoreUnavailable; then nothing is
+        written but marks, which may be repeated.
+        """
+        batch = await asyncio.to_thread(read, records, self._topics)
+        await self._mark([row.key for row in batch.verdicts if row.key is not None])
+        async with self._transactions.begin("ingesting") as connection:
+            await serialise(connection)
+            stored = await offsets.read(connection)
+            if any(stored.get(place) != offset for place, offset in begin.items()):
+                raise Moved
+            await write(connection, batch)
+            await offsets.write(connection, _following(records))
+
+
+async def write(connection: AsyncConnection, batch: Batch) -> None:
+    """Write the rows of one batch and what follows from them: chain, labels, alarms."""
+    await verdicts.append(connection, batch.verdicts)
+    await alarms.add(connection, await _changed(connection, batch))
+    await signals.add(connection, batch.signals)
+    await outcomes.add(connection, batch.outcomes)
+    for row in batch.snapshots:
+        await snapshots.put(connection, row)
+    await resolve(connection, batch.touched)
+    await alarms.add(connection, batch.alarms)
+
+
+def _following(records: Sequence[Record]) -> dict[Place, int]:
+    return {(record.topic, record.partition): record.offset + 1 for record in records}
+
+
+async def _changed(connection: AsyncConnection, batch: Batch) -> list[Alarm]:
+    """Alarms for verdicts that were published twice under one version with different bytes."""
+    request_ids = (row.request_id for row in batch.verdicts if row.request_id is not None)
+    found = await verdicts.changed(connection, request_ids)
+    return [
+        Alarm(
+            severity=0,
+            code="verdict_changed",
+            subject=f"{row.tenant}/{row.request_id}",
+            detail=f"version {row.version} was published with different contents",
+            cause=f"{row.tenant}\n{row.request_id}\n{row.version}",
+            raised_at=row.decided_at,
+        )
+        for row in found
+    ]
+
+
+async def resolve(connection: AsyncConnection, request_ids: Iterable[str]) -> None:
+    """Work out anew what the outcomes of these requests say, whichever of signal and outcome came first."""
+    recorded = await outcomes.of_requests(connection, request_ids)
+    firsts = await signals.first_of(connection, (request_id for _, request_id in recorded))
+    found = await asyncio.to_thread(_findings, recorded, firsts)
+    await outcomes.set_truths(connection, _new_truths(recorded, found))
+    await outcomes.set_labels(connection, {key: outcomes.adjudicate(group) for key, group in found.items()})
+    await alarms.add(connection, await asyncio.to_thread(_wrong, found, firsts))
+
+
+def _new_truths(before: Mapping[Key, list[Recorded]], after: Mapping[Key, list[Recorded]]) -> dict[str, int]:
+    """Truths that are not stored yet, by the outcome's digest."""
+    pairs = [pair for key, group in after.items() for pair in zip(before[key], group, strict=True)]
+    return {new.digest: new.truth for old, new in pairs if new.truth is not None and new.truth != old.truth}
+
+
+def _findings(recorded: Mapping[Key, list[Recorded]], firsts: Mapping[Key, bytes]) -> dict[Key, list[Recorded]]:
+    """The outcomes with their truths, where the signal is known."""
+    return {
+        key: [_with_truth(outcome, firsts[key]) for outcome in group] if key in firsts else group
+        for key, group in recorded.items()
+    }
+
+
+def _with_truth(outcome: Recorded, signal: bytes) -> Recorded:
+    label = wire.read(Outcome, outcome.raw).label
+    return outcome._replace(truth=right_candidate(wire.read(Signal, signal), label))
+
+
+def _wrong(found: Mapping[Key, list[Recorded]], firsts: Mapping[Key, bytes]) -> list[Alarm]:
+    """An alarm for every ground truth that contradicts an answer released at high or critical stakes."""
+    raised = []
+    for key, group in found.items():
+        signal = wire.read(Signal, firsts[key]) if key in firsts else None
+        if signal is None or signal.stakes not in SEVERITY:
+            continue
+        truths = [outcome for outcome in group if outcome.source != FEEDBACK]
+        raised += [
+            Alarm(
+                severity=SEVERITY[signal.stakes],
+                code="wrong_answer_released",
+                subject=f"{signal.tenant}/{signal.request_id}",
+                detail=f"{outcome.source} {outcome.outcome_id} contradicts the released answer",
+                cause=outcome.digest,
+                raised_at=outcome.observed_at,
+            )
+            for outcome in truths
+            if contradicts(signal, wire.read(Outcome, outcome.raw).label)
+        ]
+    return raised

@@ -1,0 +1,171 @@
+"""Records of the loop's topics → rows of the calibration store. Pure: nothing here touches Kafka or a database."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from calibration.snapshot import Snapshot, SnapshotInvalid
+from calibration.store.alarms import Alarm
+from calibration.store.outcomes import OutcomeRow
+from calibration.store.panels import Member
+from calibration.store.signals import SignalRow
+from calibration.store.snapshots import SnapshotRow
+from calibration.store.verdicts import VerdictRow
+from consensus import answers, wire
+from consensus.aggregation import vote
+from consensus.errors import Malformed
+from consensus.kafka.topics import Topics
+from consensus.types import Outcome, Signal, Verdict
+
+
+class Record(NamedTuple):
+    """One record as it stands on a topic. ``timestamp_ms`` is the broker's, since 1970 UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+
+    @property
+    def position(self) -> str:
+        """``topic/partition@offset``, for people."""
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+    @property
+    def time(self) -> datetime:
+        """Its timestamp, never before 1970."""
+        return datetime.fromtimestamp(max(0, self.timestamp_ms) / 1000, UTC)
+
+
+@dataclass
+class Batch:
+    """Rows read from some records, in the order of the records."""
+
+    verdicts: list[VerdictRow] = field(default_factory=list)
+    signals: list[SignalRow] = field(default_factory=list)
+    outcomes: list[OutcomeRow] = field(default_factory=list)
+    snapshots: list[SnapshotRow] = field(default_factory=list)
+    alarms: list[Alarm] = field(default_factory=list)
+
+    @property
+    def touched(self) -> set[str]:
+        """Request ids whose label may have changed."""
+        return {row.request_id for row in self.signals} | {row.request_id for row in self.outcomes}
+
+
+def read(records: Iterable[Record], topics: Topics) -> Batch:
+    """Read records of the verdicts, signals, outcomes and snapshots topics; what cannot be read becomes an alarm."""
+    batch = Batch()
+    readers: dict[str, Callable[[Record, Batch], None]] = {
+        topics.verdicts: _verdict,
+        topics.signals: _signal,
+        topics.outcomes: _outcome,
+        topics.snapshots: _snapshot,
+    }
+    for record in records:
+        try:
+            readers[record.topic](record, batch)
+        except (Malformed, SnapshotInvalid) as error:
+            batch.alarms.append(_unreadable(record, str(error)))
+    return batch
+
+
+def _unreadable(record: Record, reason: str) -> Alarm:
+    return Alarm(
+        severity=3,
+        code="record_unreadable",
+        subject=record.position,
+        detail=reason,
+        cause=record.position,
+        raised_at=record.time,
+    )
+
+
+def _verdict(record: Record, batch: Batch) -> None:
+    """Every record joins the chain, readable or not: a gap would look like a deletion."""
+    raw = record.value or b""
+    try:
+        verdict = wire.read(Verdict, record.value)
+    except Malformed:
+        batch.verdicts.append(VerdictRow(record.partition, record.offset, None, None, None, None, raw))
+        raise
+    known = (verdict.tenant, verdict.request_id, verdict.version, verdict.decided_at)
+    batch.verdicts.append(VerdictRow(record.partition, record.offset, *known, raw))
+
+
+def _signal(record: Record, batch: Batch) -> None:
+    signal = wire.read(Signal, record.value)
+    if any(entry.cluster is not None and not 0 <= entry.cluster < len(signal.candidates) for entry in signal.ballot):
+        raise Malformed("names no candidate", field="ballot.cluster")
+    batch.signals.append(signal_row(signal, record.value or b""))
+
+
+def signal_row(signal: Signal, raw: bytes) -> SignalRow:
+    """The signal as a row of the store, its ballot coded as in `calibration.ballots`."""
+    return SignalRow(
+        event_id=signal.event_id,
+        tenant=signal.tenant,
+        request_id=signal.request_id,
+        version=signal.version,
+        domain=signal.domain,
+        class_name=signal.class_,
+        answer_type=signal.answer.type,
+        open_set=answers.candidates(signal.answer) is None,
+        candidates=len(signal.candidates),
+        members=tuple(Member(e.model, e.family, e.model_version, e.confidence_source) for e in signal.ballot),
+        votes=[vote(entry) for entry in signal.ballot],
+        confidences=[math.nan if e.raw_confidence is None else e.raw_confidence for e in signal.ballot],
+        prompt_hash=signal.prompt_hash,
+        status=signal.status,
+        decided_at=signal.decided_at,
+        raw=raw,
+    )
+
+
+def _outcome(record: Record, batch: Batch) -> None:
+    batch.outcomes.append(outcome_row(wire.read(Outcome, record.value)))
+
+
+def outcome_row(outcome: Outcome) -> OutcomeRow:
+    """The outcome as a row of the store; the same content is the same row, however it was written."""
+    raw = wire.write(outcome)
+    return OutcomeRow(
+        digest=hashlib.sha256(raw).hexdigest(),
+        outcome_id=outcome.outcome_id,
+        tenant=outcome.tenant,
+        request_id=outcome.request_id,
+        source=outcome.source,
+        propensity=outcome.propensity,
+        observed_at=outcome.observed_at,
+        raw=raw,
+    )
+
+
+def _snapshot(record: Record, batch: Batch) -> None:
+    """Keys with a slash are other records of the compacted topic, and a record without a value takes one away."""
+    if record.value is None or is_other(record.key):
+        return
+    snapshot = Snapshot.from_json(record.value)
+    batch.snapshots.append(
+        SnapshotRow(
+            version=snapshot.version,
+            name=snapshot.name,
+            fitted_at=snapshot.fitted_at,
+            labels=snapshot.labels,
+            log_partition=record.partition,
+            log_offset=record.offset,
+            raw=record.value,
+        )
+    )
+
+
+def is_other(key: bytes | None) -> bool:
+    """Whether a record of the snapshots topic is none of a snapshot: ``class/…`` and the like."""
+    return key is not None and b"/" in key

@@ -1,0 +1,194 @@
+"""The snapshots topic: how a refit reaches every worker, and how a worker keeps the newest snapshot that it can use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from calibration.snapshot import Snapshot, SnapshotInvalid
+from consensus.errors import BrokerUnavailable, SnapshotRefused
+from consensus.kafka.connect import client_options
+from consensus.kafka.intake import is_other
+from consensus.kafka.topics import Topics
+from consensus.metrics import Metrics
+from consensus.settings import KafkaSettings
+
+NAME = "default"
+"""Name of the snapshot that decides."""
+
+CALL_S = 30.0
+STOP_S = 5.0
+POLL_S = 0.5
+MAX_SNAPSHOT_BYTES = 16 * 1024 * 1024
+
+logger = structlog.get_logger(__name__)
+
+
+def readable(value: bytes, models: Collection[str] | None) -> Snapshot:
+    """The snapshot in a record. Raises SnapshotRefused: damaged, of another format, or of models that are not ours.
+
+    ``models``: the configured names; ``None``: any.
+    """
+    try:
+        snapshot = Snapshot.from_json(value)
+    except SnapshotInvalid as error:
+        raise SnapshotRefused(str(error)) from error
+    strangers = set(snapshot.models) - set(models) if models is not None else set()
+    if strangers:
+        raise SnapshotRefused(f"{snapshot.version} speaks of models that are not configured: {sorted(strangers)}")
+    return snapshot
+
+
+class Publisher:
+    """Publishes snapshots under their name: the compacted topic keeps the newest of each. `start`, `stop`."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._topic = Topics(settings.prefix).snapshots
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect. Raises BrokerUnavailable."""
+        self._producer = AIOKafkaProducer(
+            acks="all", max_request_size=MAX_SNAPSHOT_BYTES, compression_type="gzip", **client_options(self._settings)
+        )
+        await _bounded(self._producer.start())
+
+    async def publish(self, snapshot: Snapshot) -> None:
+        """Returns once the broker has it. Publishing an older version again is a rollback. Raises BrokerUnavailable."""
+        if self._producer is None:
+            raise BrokerUnavailable("the publisher has not been started")
+        await _bounded(self._producer.send_and_wait(self._topic, snapshot.to_json(), key=snapshot.name.encode()))
+
+    async def stop(self) -> None:
+        """Disconnect, within a bound."""
+        if self._producer is not None:
+            await _stopped(self._producer)
+
+
+class Follower:
+    """Keeps the newest usable snapshot of one name. `start` returns when the topic has been read; then `run`, `stop`.
+
+    ``models``: configured names, as in `readable`. A snapshot that is refused leaves the one in use, and ``on_refused``
+    hears why; a record without a value takes the snapshot away.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        metrics: Metrics,
+        *,
+        models: Collection[str] | None = None,
+        name: str = NAME,
+        on_refused: Callable[[str], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._topic = Topics(settings.prefix).snapshots
+        self._metrics = metrics
+        self._models = models
+        self._key = name.encode()
+        self._on_refused = on_refused
+        self._consumer: AIOKafkaConsumer
+        self._current: Snapshot | None = None
+
+    @property
+    def current(self) -> Snapshot | None:
+        """The snapshot to decide with; read it once per request."""
+        return self._current
+
+    async def start(self) -> None:
+        """Connect and read the topic from its beginning to its present end. Raises BrokerUnavailable."""
+        self._consumer = AIOKafkaConsumer(
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=MAX_SNAPSHOT_BYTES,
+            **client_options(self._settings),
+        )
+        try:
+            await _bounded(self._consumer.start())
+            async with asyncio.timeout(CALL_S):
+                await self._catch_up()
+        except TimeoutError as error:
+            await self.stop()
+            raise BrokerUnavailable("the snapshots topic could not be read in time") from error
+        except BrokerUnavailable:
+            await self.stop()
+            raise
+
+    async def run(self) -> None:
+        """Follow the topic until cancelled. Raises BrokerUnavailable when the client can no longer follow."""
+        while True:
+            await self._poll()
+            fetching = self._consumer._fetcher._fetch_task  # no public sign tells that this task has died
+            if fetching.done():
+                raise BrokerUnavailable("the Kafka client has stopped following snapshots")
+
+    async def stop(self) -> None:
+        """Disconnect, within a bound."""
+        await _stopped(self._consumer)
+
+    async def _catch_up(self) -> None:
+        partitions = self._partitions()
+        self._consumer.assign(partitions)
+        ends = await _bounded(self._consumer.end_offsets(partitions))
+        first = await _bounded(self._consumer.beginning_offsets(partitions))
+        for partition in partitions:
+            self._consumer.seek(partition, first[partition])
+        while any([await self._consumer.position(partition) < ends[partition] for partition in partitions]):
+            await self._poll()
+
+    def _partitions(self) -> list[TopicPartition]:
+        numbers = self._consumer.partitions_for_topic(self._topic)
+        if not numbers:
+            raise BrokerUnavailable(f"topic {self._topic} does not exist; create it with: consensus topics")
+        return [TopicPartition(self._topic, number) for number in sorted(numbers)]
+
+    async def _poll(self) -> None:
+        got = await _bounded(self._consumer.getmany(timeout_ms=int(POLL_S * 1000)))
+        for records in got.values():
+            for record in records:
+                self._take(record.key, record.value)
+
+    def _take(self, key: bytes | None, value: bytes | None) -> None:
+        if key != self._key or is_other(key):
+            return
+        if value is None:
+            self._current = None
+            logger.warning("snapshot_taken_away")
+            return
+        try:
+            snapshot = readable(value, self._models)
+        except SnapshotRefused as error:
+            self._refuse(str(error))
+            return
+        self._current = snapshot
+        self._metrics.set("snapshot_labels", snapshot.labels)
+        logger.info("snapshot_in_use", version=snapshot.version, labels=snapshot.labels)
+
+    def _refuse(self, reason: str) -> None:
+        self._metrics.count("snapshots_refused")
+        in_use = self._current.version if self._current else None
+        logger.error("snapshot_refused", reason=reason, in_use=in_use)
+        if self._on_refused is not None:
+            self._on_refused(reason)
+
+
+async def _bounded(call: Awaitable[Any]) -> Any:
+    try:
+        async with asyncio.timeout(CALL_S):
+            return await call
+    except (KafkaError, TimeoutError) as error:
+        raise BrokerUnavailable(f"Kafka does not answer: {type(error).__name__}") from error
+
+
+async def _stopped(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    # Neither client has a deadline of its own while the broker is away; what is left then dies with the process.
+    with suppress(TimeoutError, KafkaError):
+        async with asyncio.timeout(STOP_S):
+            await client.stop()
