@@ -47,18 +47,18 @@ class Index:
     def find(self, prompt: str) -> int | None:
         """The position of the question that ``prompt`` asks, or ``None``.
 
-        Among several the longest question counts (another may be a part of it), then the one whose options follow it
-        most closely, then the first.
+        Among several the longest question counts (another may be a part of it), then the one with most options (another
+        may have been asked with some of them), then the one whose options follow most closely, then the first.
         """
         text = squeezed(prompt)
-        best: tuple[int, int, int] | None = None
+        best: tuple[int, int, int, int] | None = None
         for begin, position in self._candidates(text):
             end = self._end_of_options(text, position, begin)
             if end is not None:
-                question = self._asked[position].question
-                rank = (-len(question), end - begin, position)
+                one = self._asked[position]
+                rank = (-len(one.question), -sum(map(len, one.options)), end - begin, position)
                 best = rank if best is None else min(best, rank)
-        return None if best is None else best[2]
+        return None if best is None else best[-1]
 
     def _candidates(self, text: str) -> Iterator[tuple[int, int]]:
         """Every (offset, position) at which a known question stands in ``text``."""

@@ -10,8 +10,8 @@ correlates by about .4 (phi), within a family by about .5. **Shared mistakes.** 
 answer; a model that is wrong gives it with probability .6, else another wrong answer where there is one.
 
 **Confidence** is verbal and over-confident: the model's true probability p of being right given d and f is stated as
-``logit⁻¹(0.5·logit(p) + 1.6)`` plus noise, so that it carries information and its level is wrong. **Failures** at fixed
-small rates: refusals and cut-off replies here, failures of the provider itself in `consensus.demo.trouble`.
+``logit⁻¹(2.2 + 0.25·logit(p) + noise)``: it says something about p, but .9 is stated where p is .5. **Failures** at
+fixed small rates: refusals and cut-off replies here, those of the provider itself in `consensus.demo.trouble`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ SHARED, FAMILY = 0.60, 0.12
 """Shares of the variance that a question has for all models, and for a family."""
 TEMPTING = 0.6
 """Probability that a wrong model makes the mistake that most make."""
-SLOPE, BOAST = 0.5, 1.6
-"""Over-confidence: stated log-odds as a function of the true ones."""
+SLOPE, BOAST, MOOD = 0.25, 2.2, 0.6
+"""Over-confidence: stated log-odds are ``BOAST + SLOPE``·true ones, with normal noise of deviation ``MOOD``."""
 
 _NORMAL = NormalDist()
 
@@ -116,7 +116,7 @@ def _mistake(model: Simulated, truth: Truth, seed: int) -> Any:
 
 def _stated(chance: float, noise: float) -> float:
     chance = min(max(chance, 0.01), 0.99)
-    boast = SLOPE * math.log(chance / (1 - chance)) + BOAST + 0.4 * noise
+    boast = SLOPE * math.log(chance / (1 - chance)) + BOAST + MOOD * noise
     return min(round(1 / (1 + math.exp(-boast)), 2), 0.99)
 
 
