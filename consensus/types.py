@@ -174,7 +174,7 @@ class Request(Frozen):
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         if (self.prompt is None) == (not self.messages):
-            raise ValueError("exactly one of prompt and messages must be given")
+            raise ValueError("prompt: exactly one of prompt and messages must be given")
         return self
 
 

@@ -4,28 +4,82 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TypeVar
+import re
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from consensus import contract, json_limits
+from consensus.contract import check_request
 from consensus.errors import Malformed
 from consensus.types import Request
 
+__all__ = ["check_request", "payload_hash", "read", "write"]
+
 M = TypeVar("M", bound=BaseModel)
+
+_CODES = {
+    "json_invalid": "not_json",
+    "missing": "missing_field",
+    "extra_forbidden": "unknown_field",
+    "enum": "unknown_value",
+    "literal_error": "unknown_value",
+    "union_tag_invalid": "unknown_answer_type",
+    "union_tag_not_found": "unknown_answer_type",
+    "too_short": "too_few",
+    "too_long": "too_many",
+    "string_too_short": "empty_text",
+    "string_too_long": "too_long",
+    "greater_than": "out_of_range",
+    "greater_than_equal": "out_of_range",
+    "less_than": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "finite_number": "not_finite",
+    "value_error": "invalid_value",
+    "model_type": "wrong_type",
+    "model_attributes_type": "wrong_type",
+}
+"""pydantic's error types to our stable codes; every ``*_type`` and ``*_parsing`` is ``wrong_type``."""
+
+_OWN_ERROR = re.compile(r"Value error, (?:(?P<member>[a-z_]{1,40}): )?(?P<reason>.{0,1000})", re.DOTALL)
+"""What validators of whole messages in `consensus.types` write: the member at fault, then the reason."""
 
 
 def read(kind: type[M], value: bytes | None) -> M:
-    """Parse one JSON message. Raises Malformed naming the field."""
-    if value is None or not value:
-        raise Malformed("the value is empty")
-    if value[0] == 0:
-        raise Malformed("looks like a schema-registry frame; send plain JSON")
+    """Parse one JSON message. Raises Malformed with a stable code, naming the field (``value`` for the whole record).
+
+    Limits come first (`json_limits`), then the contract of the type, then what only a request can break (`contract`).
+    """
+    text = json_limits.text_of(value)
+    json_limits.check(text)
     try:
-        return kind.model_validate_json(value)
+        message = kind.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = ".".join(str(part) for part in first["loc"])
-        raise Malformed(first["msg"], field=path or None) from None
+        raise _malformed(error) from None
+    if isinstance(message, Request):
+        contract.check_request(message)
+    return message
+
+
+def _malformed(error: ValidationError) -> Malformed:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    kind = str(first["type"])
+    code = _CODES.get(kind, "wrong_type" if kind.endswith(("_type", "_parsing")) else "invalid_value")
+    named = _OWN_ERROR.fullmatch(first["msg"])
+    member, reason = (named["member"], named["reason"]) if named else (None, first["msg"])
+    location = first["loc"] if member is None else (*first["loc"], member)
+    return Malformed(reason, field=_path(location, kind), code=code)
+
+
+def _path(location: tuple[int | str, ...], kind: str) -> str:
+    """The field as JSON has it: pydantic adds the answer type's tag after ``answer``, which no document holds."""
+    steps = list(location)
+    if steps[:1] == ["answer"] and len(steps) > 1 and steps[1] in contract.ANSWER_TYPES:
+        del steps[1]
+    if kind.startswith("union_tag"):
+        steps.append("type")
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    return path.lstrip(".") or json_limits.WHOLE
 
 
 def write(message: BaseModel) -> bytes:
@@ -35,6 +89,6 @@ def write(message: BaseModel) -> bytes:
 
 def payload_hash(request: Request) -> str:
     """SHA-256 of the canonical payload: the request without ``metadata`` and ``deadline_ms``, keys sorted."""
-    payload = request.model_dump(mode="json", exclude={"metadata", "deadline_ms"})
+    payload: dict[str, Any] = request.model_dump(mode="json", exclude={"metadata", "deadline_ms"})
     text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
