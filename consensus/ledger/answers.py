@@ -44,7 +44,7 @@ class Answers:
         if not keys:
             return found
         query = select(tables.answers).where(tuple_(T.tenant, T.request_id, T.payload_hash).in_(sorted(keys)))
-        async with self._transactions.begin("reading answers") as connection:
+        async with self._transactions.read("reading answers") as connection:
             for row in await connection.execute(query):
                 answer = Answer.model_validate_json(row.answer)
                 found.setdefault((row.tenant, row.request_id), {})[row.call] = answer
@@ -61,7 +61,7 @@ class Answers:
             }
             for paid in batch
         ]
-        async with self._transactions.begin("recording answers") as connection:
+        async with self._transactions.write("recording answers") as connection:
             await connection.execute(self._transactions.insert(tables.answers).values(rows).on_conflict_do_nothing())
         return [None] * len(batch)
 

@@ -107,9 +107,9 @@ class Claims:
         self, asked: Sequence[Asked], *, now: datetime, gone: Collection[str] = ()
     ) -> list[tuple[Standing, Claim]]:
         """Claim the ids of a batch of records in their order; new ids cost one statement for the whole batch."""
-        async with self._transactions.begin("claiming") as connection:
+        async with self._transactions.write("claiming") as connection:
             new = await self._insert(connection, asked, now)
-            known = await _read(connection, {one.key for one in asked} - new)
+            known = await _read(connection, {one.key for one in asked} - new, lock=True)
             before = dict(known)
             results: list[tuple[Standing, Claim]] = []
             for one in asked:
@@ -126,8 +126,9 @@ class Claims:
 
     async def find(self, tenant: str, request_id: str) -> Claim | None:
         """The claim on an id, or None."""
-        async with self._transactions.begin("reading a claim") as connection:
-            return (await _read(connection, {(tenant, request_id)})).get((tenant, request_id))
+        key = (tenant, request_id)
+        async with self._transactions.read("reading a claim") as connection:
+            return (await _read(connection, [key])).get(key)
 
     async def release(self, partitions: Collection[int] | None = None, *, finishing: bool) -> None:
         """Give up cleanly what this process has claimed in the partitions (None: everywhere) and not yet decided.
@@ -139,14 +140,14 @@ class Claims:
             mine = or_(mine, T.finishing == self.run)
         if partitions is not None:
             mine = and_(mine, T.log_partition.in_(sorted(partitions)))
-        async with self._transactions.begin("releasing claims") as connection:
+        async with self._transactions.write("releasing claims") as connection:
             await connection.execute(
                 update(tables.claims).where(mine).values(run=None, finishing=self.run if finishing else None)
             )
 
     async def close(self, asked: Asked) -> None:
         """The record becomes a dead letter: what was kept for it is dropped and the next record may take its id."""
-        async with self._transactions.begin("closing a claim") as connection:
+        async with self._transactions.write("closing a claim") as connection:
             closed = await connection.execute(
                 update(tables.claims).where(_at(asked)).values(run=None, finishing=None, closed=True)
             )
@@ -158,7 +159,7 @@ class Claims:
 
     async def failed(self, asked: Asked) -> bool:
         """Count an unexpected failure against the record as if the process had died; True once it is poison."""
-        async with self._transactions.begin("counting a failure") as connection:
+        async with self._transactions.write("counting a failure") as connection:
             await connection.execute(update(tables.claims).where(_at(asked)).values(crashes=T.crashes + 1))
             crashes = await connection.scalar(select(T.crashes).where(_at(asked)))
         return crashes is not None and crashes >= self._poison
@@ -212,8 +213,8 @@ def _at(asked: Asked) -> Any:
     )
 
 
-async def _read(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Claim]:
-    """The claims on these ids, locked until the end of the transaction (a lock that SQLite's transactions imply)."""
+async def _read(connection: AsyncConnection, keys: Iterable[Key], *, lock: bool = False) -> dict[Key, Claim]:
+    """The claims on these ids; ``lock`` holds them to the transaction's end (SQLite's writers hold everything)."""
     wanted = sorted(keys)
     if not wanted:
         return {}
@@ -227,8 +228,9 @@ async def _read(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, C
         .outerjoin(tables.decisions, first)
         .where(tuple_(T.tenant, T.request_id).in_(wanted))
         .order_by(T.tenant, T.request_id)
-        .with_for_update(of=tables.claims)
     )
+    if lock:
+        query = query.with_for_update(of=tables.claims)
     return {(row.tenant, row.request_id): _claim(row) for row in await connection.execute(query)}
 
 

@@ -86,7 +86,7 @@ class Decisions:
         wanted = sorted(versions)
         unmarked = and_(tuple_(T.tenant, T.request_id, T.version).in_(wanted), T.committed_at.is_(None))
         paid = tables.answers.c
-        async with self._transactions.begin("marking decisions") as connection:
+        async with self._transactions.write("marking decisions") as connection:
             await connection.execute(update(tables.decisions).where(unmarked).values(committed_at=datetime.now(UTC)))
             await connection.execute(
                 delete(tables.answers).where(
@@ -97,12 +97,12 @@ class Decisions:
     async def _select(self, keys: Collection[Key], which: Any = T.version > 0) -> list[Version]:
         if not keys:
             return []
-        async with self._transactions.begin("reading decisions") as connection:
+        async with self._transactions.read("reading decisions") as connection:
             return await read_versions(connection, keys, which)
 
     async def _keep(self, batch: Sequence[tuple[Asked, Version]]) -> Sequence[Version | None]:
         keys = sorted({asked.key for asked, _ in batch})
-        async with self._transactions.begin("storing decisions") as connection:
+        async with self._transactions.write("storing decisions") as connection:
             holders = await _holders(connection, keys)
             held = [version for asked, version in batch if holders.get(asked.key) == (asked.partition, asked.offset)]
             if held:

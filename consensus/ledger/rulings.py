@@ -66,7 +66,7 @@ class Rulings:
         The request's claim is locked meanwhile, so that two rulings never make the same version. Whatever ``rule``
         raises leaves nothing behind.
         """
-        async with self._transactions.begin("recording a ruling") as connection:
+        async with self._transactions.write("recording a ruling") as connection:
             await self._lock(connection, arrived.key)
             versions = await read_versions(connection, [arrived.key])
             recorded = await _read(connection, arrived.key, versions)
@@ -82,7 +82,7 @@ class Rulings:
     async def of(self, tenant: str, request_id: str) -> list[Recorded]:
         """The rulings on one request in the order of their arrival."""
         key = (tenant, request_id)
-        async with self._transactions.begin("reading rulings") as connection:
+        async with self._transactions.read("reading rulings") as connection:
             return await _read(connection, key, await read_versions(connection, [key]))
 
     async def _lock(self, connection: AsyncConnection, key: Key) -> None:

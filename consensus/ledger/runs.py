@@ -24,14 +24,14 @@ class Runs:
         row = {"run": run, "beat": 1, "seen_at": datetime.now(UTC)}
         statement = self._transactions.insert(tables.runs).values(row)
         grown = {"beat": T.beat + 1, "seen_at": row["seen_at"]}
-        async with self._transactions.begin("beating") as connection:
+        async with self._transactions.write("beating") as connection:
             await connection.execute(statement.on_conflict_do_update(index_elements=[T.run], set_=grown))
 
     async def beats(self, runs: Collection[str]) -> dict[str, int]:
         """The latest beat of each process, 0 for one that never gave any. Raises StoreUnavailable."""
         if not runs:
             return {}
-        async with self._transactions.begin("reading beats") as connection:
+        async with self._transactions.read("reading beats") as connection:
             rows = await connection.execute(select(T.run, T.beat).where(T.run.in_(sorted(runs))))
             known = {row.run: row.beat for row in rows}
         return {run: known.get(run, 0) for run in runs}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import Table
 
+from calibration.store.engine import reading
 from consensus.errors import StoreUnavailable
 
 OUR_FAULT = (IntegrityError, DataError, ProgrammingError)
@@ -22,13 +23,21 @@ class Transactions:
 
     def __init__(self, engine: AsyncEngine, timeout_s: float) -> None:
         self._engine = engine
+        self._reading = reading(engine)
         self._timeout_s = timeout_s
 
-    @asynccontextmanager
-    async def begin(self, doing: str) -> AsyncIterator[AsyncConnection]:
+    def write(self, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
         """Commit at the end, roll back on an error. Raises StoreUnavailable naming what was being done, never a URL."""
+        return self._begin(self._engine, doing)
+
+    def read(self, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Like `write` for statements that change nothing: on SQLite it does not wait for writers."""
+        return self._begin(self._reading, doing)
+
+    @asynccontextmanager
+    async def _begin(self, engine: AsyncEngine, doing: str) -> AsyncIterator[AsyncConnection]:
         try:
-            async with asyncio.timeout(self._timeout_s), self._engine.begin() as connection:
+            async with asyncio.timeout(self._timeout_s), engine.begin() as connection:
                 yield connection
         except OUR_FAULT:
             raise
