@@ -31,20 +31,33 @@ class ModelPolicy(Configured):
     model: str = Field(min_length=1)
     """litellm id, e.g. ``openai/gpt-…``."""
     family: str = Field(min_length=1)
+    """Lineage of training: models of one family count as relatives, whoever serves them."""
     api_base: str | None = None
+    """Address of the endpoint, where it is not the provider's own."""
     api_key_env: str | None = None
+    """Environment variable that holds the key."""
     price_in: float | None = Field(default=None, ge=0)
+    """Dollars per million tokens read."""
     price_out: float | None = Field(default=None, ge=0)
+    """Dollars per million tokens written."""
     timeout_s: float = Field(default=60.0, gt=0, le=3600)
+    """Bound of one attempt."""
     max_tokens: int = Field(default=1024, ge=1)
+    """Bound of one reply."""
     rpm: int | None = Field(default=None, ge=1)
+    """Requests per minute that the provider allows."""
     tpm: int | None = Field(default=None, ge=1)
+    """Tokens per minute that the provider allows."""
     max_in_flight: int = Field(default=32, ge=1)
+    """Calls at the same time."""
     structured: Annotated[Literal["auto", "on", "off"], BeforeValidator(_switch)] = "auto"
     """Whether the provider is asked to enforce the answer's JSON Schema; ``auto`` follows litellm's own table."""
     logprobs: bool = False
+    """Whether to ask for token log probabilities."""
     retires_on: date | None = None
+    """Day from which the provider no longer serves it."""
     replaces: str | None = None
+    """Name of the model whose place it takes."""
 
 
 class PanelPolicy(Configured):
@@ -52,20 +65,29 @@ class PanelPolicy(Configured):
 
     name: str
     models: tuple[str, ...]
+    """Names of entries of ``models``."""
     quorum: int
+    """Answers needed, at least 2."""
     min_families: int = 2
+    """Families needed among the answers."""
 
 
 class BudgetPolicy(Configured):
     """Bounds per request over all paid calls: panel, retries, arbiters, repairs, judges."""
 
     money: float | None = Field(default=None, gt=0)
+    """Dollars per request."""
     calls: int = Field(default=32, ge=1)
+    """Calls per request."""
 
 
 class AppliesTo(Configured):
+    """The requests that a policy is for: those that match every key that is given."""
+
     domain: str | None = None
+    """A request's ``domain``; absent: any."""
     stakes: Stakes | None = None
+    """A request's ``stakes``; absent: any."""
 
     def specificity(self, domain: str, stakes: Stakes) -> int | None:
         """Number of matching keys, or ``None`` when one of them does not match."""
@@ -79,7 +101,9 @@ class ClassPolicy(Configured):
     """A named class of a policy: the domains one certificate speaks about."""
 
     name: str
+    """Second part of the class's name: ``policy/name``."""
     domains: tuple[str, ...]
+    """Domains of the class; the others of the policy form the class ``other``."""
 
 
 class ArbiterPolicy(Configured):
@@ -113,23 +137,35 @@ class Policy(Configured):
 
     name: str
     panel: str
+    """Name of the panel that decides."""
     arbiters: tuple[str, ...] = ()
+    """Names of arbiters, in the order in which they are asked."""
     review: bool = True
     """Whether a review queue exists; without one, what would be reviewed is abstained."""
     alpha: float = Field(default=0.10, gt=0, lt=1)
+    """Bound of the error rate among accepted answers."""
     delta: float = Field(default=0.05, gt=0, lt=1)
+    """Probability with which the bound may fail."""
     accept_uncertified: Literal["never", "unanimous"] = "never"
+    """``unanimous``: at low stakes, what all members say is accepted without a certificate, and says so."""
     on_disagreement: dict[Kind, Route] = Field(default_factory=lambda: dict(DEFAULT_ON_DISAGREEMENT))
+    """Route by kind of disagreement; kinds that are not listed keep their default."""
     confidence_bar: float = Field(default=0.9, gt=0.5, le=1)
     """Calibrated confidence from which two opposed members make a ``high_confidence`` dispute."""
     effective_votes_min: float | None = Field(default=None, gt=0)
+    """Effective votes below which a panel is warned about."""
     deadline_ms: int = Field(default=60_000, gt=0)
+    """For requests that bring none."""
     budget: BudgetPolicy = BudgetPolicy()
+    """Bounds per request."""
     audit_rate: float = Field(default=0.02, ge=0, le=1)
+    """Share of requests that people check blind; default: ``audit.rate``."""
     exploration_rate: float = Field(default=0.05, ge=0, le=1)
     """Share ε of requests that ask the full panel even when a snapshot allows fewer calls."""
     applies_to: tuple[AppliesTo, ...] = ()
+    """Requests that name no policy and match one of these; the most specific match wins."""
     classes: tuple[ClassPolicy, ...] = ()
+    """Classes that are certified apart; none: the policy is one class."""
 
     @field_validator("on_disagreement")
     @classmethod

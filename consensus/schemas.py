@@ -1,7 +1,7 @@
-"""JSON Schemas of every message, generated from the types that are the contract.
+"""The documents that are generated from the types: JSON Schemas of every message, and the configuration's keys.
 
-``python -m consensus.schemas`` writes them to ``docs/schemas/``; with ``--check`` it changes nothing and exits with 1
-when a file there is stale. The output depends on nothing but the types.
+``python -m consensus.schemas`` writes them below ``docs/``; with ``--check`` it changes nothing and exits with 1 when
+one is stale. The output depends on nothing but the types.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from consensus.settings import Settings
 from consensus.settings.faults import NAMED
+from consensus.settings.reference import reference
 from consensus.types import Outcome, Request, ReviewTask, Ruling, Signal, Verdict, Vote
 
 MESSAGES: dict[str, type[BaseModel]] = {
@@ -27,7 +28,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "vote": Vote,
 }
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "schemas"
+FOLDER = Path(__file__).resolve().parent.parent / "docs"
 
 Schema = dict[str, Any]
 
@@ -55,37 +56,44 @@ def text(schema: Schema) -> str:
 
 
 def documents() -> dict[str, str]:
-    """File name → content of everything in ``docs/schemas``."""
+    """Path below ``docs`` → content of everything that is generated."""
     schemas = {name: message(kind) for name, kind in MESSAGES.items()} | {"configuration": configuration()}
-    return {f"{name}.json": text(schema) for name, schema in schemas.items()}
+    tables = {"configuration-keys.md": reference(schemas["configuration"])}
+    return {f"schemas/{name}.json": text(schema) for name, schema in schemas.items()} | tables
 
 
 def stale(folder: Path) -> list[str]:
-    """Names of files that are missing, differ, or belong to no message."""
+    """Paths of files that are missing, differ, or are schemas of no message."""
     wanted = documents()
-    present = {path.name: path.read_text("utf-8") for path in folder.glob("*.json")}
-    return sorted(name for name in wanted | present if wanted.get(name) != present.get(name))
+    present = {path: folder / path for path in [*wanted, *_schemas(folder)]}
+    return sorted(
+        path for path, file in present.items() if not file.exists() or file.read_text("utf-8") != wanted.get(path)
+    )
 
 
 def write(folder: Path) -> None:
-    """Make the folder hold exactly the current schemas."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Make the folder hold exactly the current documents."""
     wanted = documents()
-    for path in folder.glob("*.json"):
-        if path.name not in wanted:
-            path.unlink()
-    for name, content in wanted.items():
-        (folder / name).write_text(content, "utf-8")
+    (folder / "schemas").mkdir(parents=True, exist_ok=True)
+    for path in _schemas(folder):
+        if path not in wanted:
+            (folder / path).unlink()
+    for path, content in wanted.items():
+        (folder / path).write_text(content, "utf-8")
+
+
+def _schemas(folder: Path) -> list[str]:
+    return [f"schemas/{path.name}" for path in folder.glob("schemas/*.json")]
 
 
 def main(arguments: list[str]) -> int:
-    """Write the schemas, or with ``--check`` compare them. Returns the exit code."""
+    """Write the documents, or with ``--check`` compare them. Returns the exit code."""
     if arguments != ["--check"]:
         write(FOLDER)
         return 0
     names = stale(FOLDER)
     if names:
-        sys.stderr.write(f"stale in docs/schemas: {', '.join(names)}; run: make schemas\n")
+        sys.stderr.write(f"stale in docs: {', '.join(names)}; run: make schemas\n")
     return 1 if names else 0
 
 

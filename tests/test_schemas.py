@@ -21,20 +21,29 @@ def test_the_published_schemas_are_current() -> None:
 def test_stale_names_what_is_missing_changed_or_left_over(tmp_path: Path) -> None:
     schemas.write(tmp_path)
     assert schemas.stale(tmp_path) == []
-    (tmp_path / "request.json").write_text("{}")
-    (tmp_path / "verdict.json").unlink()
-    (tmp_path / "old.json").write_text("{}")
-    assert schemas.stale(tmp_path) == ["old.json", "request.json", "verdict.json"]
+    (tmp_path / "schemas" / "request.json").write_text("{}")
+    (tmp_path / "configuration-keys.md").unlink()
+    (tmp_path / "schemas" / "old.json").write_text("{}")
+    assert schemas.stale(tmp_path) == ["configuration-keys.md", "schemas/old.json", "schemas/request.json"]
     schemas.write(tmp_path)
     assert schemas.stale(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", sorted(schemas.documents()))
+@pytest.mark.parametrize("name", [*schemas.MESSAGES, "configuration"])
 def test_each_is_a_valid_schema_and_always_the_same_text(name: str) -> None:
-    document = schemas.documents()[name]
+    document = schemas.documents()[f"schemas/{name}.json"]
     jsonschema_rs.validator_for(json.loads(document))
-    assert document == schemas.documents()[name]
+    assert document == schemas.documents()[f"schemas/{name}.json"]
     assert document.endswith("}\n")
+
+
+def test_every_key_says_what_it_means() -> None:
+    table = schemas.documents()["configuration-keys.md"]
+    rows = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    assert [row[0] for row in rows if len(row) != 4 or not row[3].removesuffix(" |")] == []
+    keys = {row[0].removeprefix("| ") for row in rows}
+    assert {"`bootstrap_servers`", "`api_key_env`", "`budget.calls`", "`applies_to[].stakes`", "`compare_s`"} <= keys
+    assert "`name`" not in keys
 
 
 def _request(**changes: Any) -> dict[str, Any]:

@@ -16,55 +16,92 @@ class Section(Frozen):
 
 
 class KafkaSettings(Section):
+    """The broker, and how one worker consumes and commits."""
+
     bootstrap_servers: str = "127.0.0.1:9092"
+    """Comma-separated ``host:port``."""
     prefix: str = "consensus"
+    """First part of every topic's name."""
     group: str = "consensus-worker"
+    """Consumer group of the workers; part of their transactional ids."""
     instance_id: str | None = None
     """Static group member id; default hostname + command. Unique per process."""
     partitions: int = Field(default=6, ge=1, le=1024)
+    """Of requests, verdicts, reviews, rulings and signals alike."""
     replication: int = Field(default=1, ge=1, le=9)
+    """Replicas of each topic that ``consensus topics`` creates."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """How the broker is reached."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """With a ``SASL_…`` protocol."""
     sasl_username: str | None = None
+    """With a ``SASL_…`` protocol."""
     sasl_password_env: str | None = None
+    """Environment variable that holds the password."""
     ca_file: str | None = None
+    """PEM file of the authority that signed the brokers' certificates."""
     cert_file: str | None = None
+    """PEM file of the client's certificate, for mutual TLS."""
     key_file: str | None = None
+    """PEM file of the client's key, for mutual TLS."""
     session_timeout_ms: int = Field(default=10_000, ge=500)
+    """Silence after which the broker takes a member's partitions away."""
     rebalance_timeout_ms: int = Field(default=30_000, ge=500)
+    """Time that members have to join a rebalance."""
     request_timeout_ms: int = Field(default=40_000, ge=1_000)
+    """Bound of every call to the broker."""
     transaction_timeout_ms: int = Field(default=60_000, ge=1_000, le=900_000)
+    """Age at which the broker aborts a transaction that was left open."""
     in_flight: int = Field(default=200, ge=1, le=10_000)
     """Requests decided at the same time by one worker."""
     incomplete_per_partition: int = Field(default=512, ge=1, le=512)
+    """Requests of one partition that may be unfinished above its committed offset."""
     commit_batch: int = Field(default=100, ge=1, le=1_000)
+    """Decisions in one transaction at most."""
     commit_interval_ms: int = Field(default=50, ge=0, le=10_000)
+    """Longest wait of a finished decision for its transaction, when busy."""
     drain_seconds: float = Field(default=30.0, gt=0, le=3_600)
+    """Time for unfinished requests after SIGTERM."""
     poison_crashes: int = Field(default=3, ge=1)
+    """Crashes with a record in flight after which it becomes a dead letter."""
     claim_days: float = Field(default=30.0, gt=0)
+    """How long an id is remembered."""
     max_record_bytes: int = Field(default=1_000_000, ge=1_000)
+    """Larger records become dead letters."""
     dead_letter_ratio: float = Field(default=0.5, gt=0, le=1)
     """Share of the last `dead_letter_window` records above which consumption stops."""
     dead_letter_window: int = Field(default=200, ge=10)
+    """Records over which ``dead_letter_ratio`` is taken."""
     dead_letter_run: int = Field(default=100, ge=1)
     """So many dead letters in a row stop consumption."""
 
 
 class GrpcSettings(Section):
+    """The gateway."""
+
     listen: str = "127.0.0.1:50051"
+    """``host:port``."""
     max_deadline_ms: int = Field(default=300_000, gt=0)
+    """Longest wait of a call, whatever deadline it brings."""
     max_message_bytes: int = Field(default=1_000_000, ge=1_000)
+    """Larger messages are refused."""
     max_waiting: int = Field(default=1_000, ge=1)
     """Calls that may wait for a verdict at the same time; more are answered RESOURCE_EXHAUSTED."""
     stop_grace_s: float = Field(default=10.0, gt=0)
+    """Time for open calls after SIGTERM."""
 
 
 class StoreSettings(Section):
+    """Claims, recorded answers, signals, outcomes and snapshots."""
+
     url: str = "sqlite+aiosqlite:///consensus.sqlite"
+    """SQLAlchemy URL without a password: SQLite by default."""
     url_env: str | None = None
     """Name of the environment variable that holds the URL, where it contains a password."""
     pool_size: int = Field(default=5, ge=1)
+    """Connections of one process."""
     timeout_s: float = Field(default=10.0, gt=0)
+    """Bound of every statement."""
 
 
 DUE_MINUTES: dict[Stakes, float] = {
@@ -108,14 +145,21 @@ class DriftSettings(Section):
     refit_labels: int = Field(default=50, ge=1)
     """New outcomes after which the calibrator refits."""
     refit_interval_s: float = Field(default=3_600.0, gt=0)
+    """Longest time between refits while there are new outcomes."""
     min_labels: int = Field(default=30, ge=1)
     """Outcomes below which nothing is fitted and confidence stays null."""
 
 
 class TelemetrySettings(Section):
+    """What the on-call engineer sees."""
+
     listen: str | None = None
     """Where /livez, /readyz and /metrics are served, e.g. ``0.0.0.0:9464``; ``null``: nowhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe line that is written."""
     log_format: Literal["json", "console"] = "json"
+    """``json`` for machines, ``console`` for people."""
     sentry_dsn_env: str | None = None
+    """Environment variable that holds the DSN; ``null``: errors stay in the log."""
     environment: str = "production"
+    """Name of this deployment in errors and traces."""

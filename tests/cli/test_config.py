@@ -58,4 +58,4 @@ def test_a_missing_key_is_an_error_and_a_caution_is_not(tmp_path: Path, monkeypa
 
 def test_the_schema_is_the_published_one() -> None:
     result = RUN.invoke(app, ["schema"])
-    assert (result.exit_code, result.stdout) == (0, schemas.documents()["configuration.json"])
+    assert (result.exit_code, result.stdout) == (0, schemas.documents()["schemas/configuration.json"])
