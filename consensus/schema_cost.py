@@ -21,7 +21,7 @@ class TooComplex(Exception):
 
 
 class Cost:
-    """Cost of one schema on values of bounded depth: applicators on the same value add up, parts count by the dearest."""
+    """Cost of one schema on values of bounded depth: sums over the same value, the dearest over its parts."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._root = schema

@@ -1,7 +1,7 @@
-"""Records that must end as dead letters, each naming its fault; the same requests go over gRPC where protos can say them.
+"""Records that must end as dead letters, each naming its fault; over gRPC the same requests are refused.
 
-``CASES`` maps a name to the record's value, the code and the field that the error must give. ``good(i)`` are the records
-to mix them with. ``request_id`` of a case is in its bytes wherever the case can have one.
+``CASES`` maps a name to the record's value and to the code and field that the error must give. ``good(i)`` are the
+records to mix them with.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -121,14 +122,19 @@ def test_other_messages_are_limited_alike() -> None:
     assert (caught.value.code, caught.value.field) == ("duplicate_key", "task_id")
 
 
-@given(st.binary(max_size=400))
-def test_any_bytes_are_read_or_malformed(value: bytes) -> None:
-    """Nothing but Malformed comes out, always with a code and a field."""
+def _refusal(value: bytes) -> Malformed | None:
     try:
         wire.read(Request, value)
     except Malformed as error:
-        assert error.field
-        assert error.code != "malformed"
+        return error
+    return None
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_read_or_malformed(value: bytes) -> None:
+    """Nothing but Malformed comes out, always with a code and a field."""
+    error = _refusal(value)
+    assert error is None or (error.field and error.code != "malformed")
 
 
 JSON = st.recursive(
@@ -141,21 +147,17 @@ JSON = st.recursive(
 @given(st.dictionaries(st.sampled_from([*Request.model_fields, "x"]), JSON, max_size=8))
 def test_any_object_is_read_or_malformed(changes: dict[str, object]) -> None:
     """Every broken member of an otherwise good request is refused by name."""
-    try:
-        wire.read(Request, json.dumps(GOOD | changes).encode("utf-8", "surrogatepass"))
-    except Malformed as error:
-        assert error.field
-        assert error.field == "value" or error.field.split(".")[0].split("[")[0] in {*Request.model_fields, "x"}
+    error = _refusal(json.dumps(GOOD | changes).encode("utf-8", "surrogatepass"))
+    top = re.split(r"[.\[]", error.field or "")[0] if error is not None else "value"
+    assert top in {*Request.model_fields, "x", "value"}
 
 
 @given(JSON)
 def test_any_schema_is_used_or_malformed(schema: object) -> None:
     """A schema of any shape is compiled or refused."""
     answer = {"type": "object", "schema": {"properties": schema, "items": schema}}
-    try:
-        check_request(Request.model_validate(GOOD | {"answer": answer}))
-    except (Malformed, ValueError) as error:
-        assert "answer" in str(error)
+    error = _refusal(json.dumps(GOOD | {"answer": answer}).encode("utf-8", "surrogatepass"))
+    assert error is None or (error.field or "").startswith("answer")
 
 
 def test_deep_tree_from_python_is_refused() -> None:
