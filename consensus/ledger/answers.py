@@ -61,7 +61,7 @@ class Answers:
             }
             for paid in batch
         ]
-        async with self._transactions.write("recording answers") as connection:
+        async with self._transactions.begin("recording answers") as connection:
             await connection.execute(self._transactions.insert(tables.answers).values(rows).on_conflict_do_nothing())
         return [None] * len(batch)
 

@@ -107,7 +107,7 @@ class Claims:
         self, asked: Sequence[Asked], *, now: datetime, gone: Collection[str] = ()
     ) -> list[tuple[Standing, Claim]]:
         """Claim the ids of a batch of records in their order; new ids cost one statement for the whole batch."""
-        async with self._transactions.write("claiming") as connection:
+        async with self._transactions.begin("claiming") as connection:
             new = await self._insert(connection, asked, now)
             known = await _read(connection, {one.key for one in asked} - new, lock=True)
             before = dict(known)
@@ -140,14 +140,14 @@ class Claims:
             mine = or_(mine, T.finishing == self.run)
         if partitions is not None:
             mine = and_(mine, T.log_partition.in_(sorted(partitions)))
-        async with self._transactions.write("releasing claims") as connection:
+        async with self._transactions.begin("releasing claims") as connection:
             await connection.execute(
                 update(tables.claims).where(mine).values(run=None, finishing=self.run if finishing else None)
             )
 
     async def close(self, asked: Asked) -> None:
         """The record becomes a dead letter: what was kept for it is dropped and the next record may take its id."""
-        async with self._transactions.write("closing a claim") as connection:
+        async with self._transactions.begin("closing a claim") as connection:
             closed = await connection.execute(
                 update(tables.claims).where(_at(asked)).values(run=None, finishing=None, closed=True)
             )
@@ -159,7 +159,7 @@ class Claims:
 
     async def failed(self, asked: Asked) -> bool:
         """Count an unexpected failure against the record as if the process had died; True once it is poison."""
-        async with self._transactions.write("counting a failure") as connection:
+        async with self._transactions.begin("counting a failure") as connection:
             await connection.execute(update(tables.claims).where(_at(asked)).values(crashes=T.crashes + 1))
             crashes = await connection.scalar(select(T.crashes).where(_at(asked)))
         return crashes is not None and crashes >= self._poison

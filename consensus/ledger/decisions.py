@@ -86,7 +86,7 @@ class Decisions:
         wanted = sorted(versions)
         unmarked = and_(tuple_(T.tenant, T.request_id, T.version).in_(wanted), T.committed_at.is_(None))
         paid = tables.answers.c
-        async with self._transactions.write("marking decisions") as connection:
+        async with self._transactions.begin("marking decisions") as connection:
             await connection.execute(update(tables.decisions).where(unmarked).values(committed_at=datetime.now(UTC)))
             await connection.execute(
                 delete(tables.answers).where(
@@ -102,7 +102,7 @@ class Decisions:
 
     async def _keep(self, batch: Sequence[tuple[Asked, Version]]) -> Sequence[Version | None]:
         keys = sorted({asked.key for asked, _ in batch})
-        async with self._transactions.write("storing decisions") as connection:
+        async with self._transactions.begin("storing decisions") as connection:
             holders = await _holders(connection, keys)
             held = [version for asked, version in batch if holders.get(asked.key) == (asked.partition, asked.offset)]
             if held:

@@ -36,11 +36,11 @@ class Gates:
         """Replace the stored state."""
         values = {"recent": "".join(".x"[flag] for flag in state.recent), "run": state.run}
         statement = self._transactions.insert(tables.gates).values({"name": name} | values)
-        async with self._transactions.write("saving a gate") as connection:
+        async with self._transactions.begin("saving a gate") as connection:
             await connection.execute(statement.on_conflict_do_update(index_elements=[T.name], set_=values))
 
     async def reset(self, prefix: str) -> int:
         """Forget the states whose name begins with ``prefix``: a person has looked. Returns how many there were."""
-        async with self._transactions.write("resetting gates") as connection:
+        async with self._transactions.begin("resetting gates") as connection:
             done = await connection.execute(delete(tables.gates).where(T.name.startswith(prefix, autoescape=True)))
         return done.rowcount

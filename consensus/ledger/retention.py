@@ -27,7 +27,7 @@ class Retention:
         claims = tables.claims.c
         idle = and_(claims.claimed_at < before, claims.run.is_(None))
         old = select(claims.tenant, claims.request_id).where(idle).limit(BITE)
-        async with self._transactions.write("forgetting") as connection:
+        async with self._transactions.begin("forgetting") as connection:
             keys = [(row.tenant, row.request_id) for row in await connection.execute(old)]
             if keys:
                 for table in (tables.answers, tables.decisions, tables.rulings, tables.claims):

@@ -66,7 +66,7 @@ class Rulings:
         The request's claim is locked meanwhile, so that two rulings never make the same version. Whatever ``rule``
         raises leaves nothing behind.
         """
-        async with self._transactions.write("recording a ruling") as connection:
+        async with self._transactions.begin("recording a ruling") as connection:
             await self._lock(connection, arrived.key)
             versions = await read_versions(connection, [arrived.key])
             recorded = await _read(connection, arrived.key, versions)

@@ -24,7 +24,7 @@ class Runs:
         row = {"run": run, "beat": 1, "seen_at": datetime.now(UTC)}
         statement = self._transactions.insert(tables.runs).values(row)
         grown = {"beat": T.beat + 1, "seen_at": row["seen_at"]}
-        async with self._transactions.write("beating") as connection:
+        async with self._transactions.begin("beating") as connection:
             await connection.execute(statement.on_conflict_do_update(index_elements=[T.run], set_=grown))
 
     async def beats(self, runs: Collection[str]) -> dict[str, int]:

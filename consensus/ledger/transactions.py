@@ -26,12 +26,12 @@ class Transactions:
         self._reading = reading(engine)
         self._timeout_s = timeout_s
 
-    def write(self, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
+    def begin(self, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
         """Commit at the end, roll back on an error. Raises StoreUnavailable naming what was being done, never a URL."""
         return self._begin(self._engine, doing)
 
     def read(self, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Like `write` for statements that change nothing: on SQLite it does not wait for writers."""
+        """Like `begin` for statements that change nothing: on SQLite it does not wait for writers."""
         return self._begin(self._reading, doing)
 
     @asynccontextmanager
