@@ -11,7 +11,6 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from calibration.store.engine import reading
 from calibration.store.offsets import Place
 from consensus.errors import StoreUnavailable
 from consensus.kafka.connect import client_options, instance_id
@@ -65,7 +64,7 @@ class Calibrator:
         self._ingest = Ingest(transactions, self._topics, mark)
         self._refits = Refits(
             transactions,
-            Transactions(reading(engine), READ_S),
+            Transactions(engine, READ_S),
             drift,
             self._publisher.publish,
             metrics,

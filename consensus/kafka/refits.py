@@ -71,7 +71,7 @@ class Refits:
         """Start a refit when one is due and none is running. Raises StoreUnavailable."""
         if self._running is not None and not self._running.done():
             return
-        async with self._reading.begin("counting outcomes") as connection:
+        async with self._reading.read("counting outcomes") as connection:
             evidence = await outcomes.evidence(connection)
         if self._trigger.due(evidence, self._fitted, self._clock() - self._since):
             self._running = asyncio.create_task(self._attempt(evidence), name="refit")
@@ -113,7 +113,7 @@ class Refits:
         return "published"
 
     async def _read(self) -> tuple[Snapshot | None, Gathering]:
-        async with self._reading.begin("reading labelled ballots") as connection:
+        async with self._reading.read("reading labelled ballots") as connection:
             raw = await snapshots.current(connection, NAME)
             gathering = await gather(connection, self._models)
         return (Snapshot.from_json(raw) if raw is not None else None), gathering
@@ -127,7 +127,7 @@ class Refits:
 
     async def _published_before(self, candidate: Snapshot) -> bool:
         """A version that was published once is not published again by itself: somebody may have rolled it back."""
-        async with self._reading.begin("reading snapshots") as connection:
+        async with self._reading.read("reading snapshots") as connection:
             return await snapshots.raw(connection, candidate.version) is not None
 
     async def _refuse(self, found: Refit) -> None:
@@ -141,7 +141,7 @@ class Refits:
         )
         logger.warning("candidate_refused", version=found.candidate.version, detail=detail)
         alarm = _refusal(found.candidate.version, detail, found.candidate.fitted_at)
-        async with self._transactions.begin("raising an alarm") as connection:
+        async with self._transactions.write("raising an alarm") as connection:
             await alarms.add(connection, [alarm])
 
 
