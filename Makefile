@@ -40,6 +40,11 @@ protos: $(READY) ## Generate code from protos/consensus/v1/*.proto
 schemas: $(READY) ## Generate docs/schemas from the types
 	$(BIN)/python -m consensus.schemas
 
+BENCHMARKS = $(filter-out %/__init__.py %/__main__.py benchmarks/fit_%,$(sort $(wildcard benchmarks/*.py)))
+
+bench: $(READY) ## Every script in benchmarks/, one after the other
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-annotate --python-version 3.11 pyproject.toml
 
