@@ -4,7 +4,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format protos schemas bench lock clean
+.PHONY: help demo test lint style types directions dependencies generated format protos schemas bench lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,12 +20,22 @@ demo: $(READY) ## The whole loop on an embedded broker with simulated models (AR
 test: $(READY) ## Every test that needs nothing but Python (PostgreSQL is used where installed)
 	$(BIN)/pytest -q -n 2 --dist worksteal -m "not kafka and not slow and not soak" $(ARGS)
 
-lint: $(READY) ## Style, types, directions of import, staleness of generated files
+lint: style types directions dependencies generated ## Style, types, directions of import, staleness of generated files
+
+style: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: $(READY)
 	$(BIN)/mypy
+
+directions: $(READY)
 	$(BIN)/lint-imports --no-cache
+
+dependencies: $(READY)
 	$(BIN)/deptry .
+
+generated: $(READY)
 	cd protos && ../$(BIN)/buf lint
 	protos/generate.sh --check
 	$(BIN)/python -m consensus.schemas --check
