@@ -36,7 +36,7 @@ dependencies: $(READY)
 	$(BIN)/deptry .
 
 generated: $(READY)
-	cd protos && ../$(BIN)/buf lint
+	$(BIN)/buf lint --config protos/buf.yaml
 	protos/generate.sh --check
 	$(BIN)/python -m consensus.schemas --check
 
