@@ -23,7 +23,7 @@ HEARTBEATS_PER_SESSION = 3
 
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
-    """Options that consumers, producers and admin clients share. Raises ConfigError when a secret or a file is missing."""
+    """Options of consumers, producers and admin clients. Raises ConfigError when a secret or a file is missing."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
         "request_timeout_ms": settings.request_timeout_ms,
@@ -93,8 +93,8 @@ def output_bytes(settings: KafkaSettings) -> int:
 async def bounded(call: Awaitable[R], seconds: float, doing: str) -> R:
     """Await one call to the broker for at most ``seconds``; the client library has no bound of its own.
 
-    Raises Fenced when another process has taken the producer's id, BrokerUnavailable for everything else that the broker
-    or the client library reports (a password or certificate that is refused comes as a connection error too).
+    Raises Fenced when another process has taken the producer's id, BrokerUnavailable for everything else that the
+    broker or the client library reports (a password or certificate that is refused comes as a connection error too).
     """
     try:
         async with asyncio.timeout(seconds):

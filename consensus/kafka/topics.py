@@ -7,6 +7,8 @@ from dataclasses import dataclass
 PARALLEL = ("requests", "verdicts", "reviews", "rulings", "signals")
 """Topics with equal partition counts: outputs go to the partition number of the input."""
 
+NOUNS = (*PARALLEL, "outcomes", "votes", "snapshots", "dead_letters")
+
 
 @dataclass(frozen=True)
 class Topics:
@@ -14,9 +16,15 @@ class Topics:
 
     prefix: str = "consensus"
 
+    def named(self, noun: str) -> str:
+        """The topic of a noun of `NOUNS`; AttributeError for any other."""
+        if noun not in NOUNS:
+            raise AttributeError(noun)
+        return f"{self.prefix}.{noun.replace('_', '-')}"
+
+    def names(self) -> tuple[str, ...]:
+        """All topics."""
+        return tuple(self.named(noun) for noun in NOUNS)
+
     def __getattr__(self, noun: str) -> str:
-        if noun in {*PARALLEL, "outcomes", "votes", "snapshots"}:
-            return f"{self.prefix}.{noun}"
-        if noun == "dead_letters":
-            return f"{self.prefix}.dead-letters"
-        raise AttributeError(noun)
+        return self.named(noun)
