@@ -14,7 +14,7 @@ from consensus.contract import check_request
 from consensus.errors import Malformed
 from consensus.types import Request
 
-__all__ = ["check_request", "payload_hash", "read", "write"]
+__all__ = ["check_request", "fault", "payload_hash", "read", "write"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -61,22 +61,29 @@ def read(kind: type[M], value: bytes | None) -> M:
     return message
 
 
-def _malformed(error: ValidationError) -> Malformed:
+def fault(error: ValidationError) -> tuple[tuple[int | str, ...], str, str]:
+    """The first fault that pydantic found: its location (with answer types as tags), the reason, our stable code."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     kind = str(first["type"])
     code = _CODES.get(kind, "wrong_type" if kind.endswith(("_type", "_parsing")) else "invalid_value")
     named = _OWN_ERROR.fullmatch(first["msg"])
-    member, reason = (named["member"], named["reason"]) if named else (None, first["msg"])
-    location = first["loc"] if member is None else (*first["loc"], member)
-    return Malformed(reason, field=_path(location, kind), code=code)
+    if named is None:
+        return first["loc"], first["msg"], code
+    member = () if named["member"] is None else (named["member"],)
+    return (*first["loc"], *member), named["reason"], code
 
 
-def _path(location: tuple[int | str, ...], kind: str) -> str:
+def _malformed(error: ValidationError) -> Malformed:
+    location, reason, code = fault(error)
+    return Malformed(reason, field=_path(location, code), code=code)
+
+
+def _path(location: tuple[int | str, ...], code: str) -> str:
     """The field as JSON has it: pydantic adds the answer type's tag after ``answer``, which no document holds."""
     steps = list(location)
     if steps[:1] == ["answer"] and len(steps) > 1 and steps[1] in contract.ANSWER_TYPES:
         del steps[1]
-    if kind.startswith("union_tag"):
+    if code == "unknown_answer_type":
         steps.append("type")
     path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     return path.lstrip(".") or json_limits.WHOLE

@@ -14,11 +14,11 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from pydantic import BaseModel
 
 from consensus import wire
 from consensus.errors import BrokerUnavailable, Malformed
+from consensus.kafka.connect import bounded, client_options, output_bytes
 from consensus.kafka.tail import CALL_HEADER, Tail
 from consensus.kafka.topics import Topics
 from consensus.kafka.waiting import Inbox, Kind, Waiting
@@ -31,8 +31,6 @@ STREAM_HEADER = "x-stream"
 START_S = 30.0
 ACK_S = 10.0
 STOP_S = 5.0
-HEADER_ROOM = 65_536
-"""Bytes a record may need beyond its value."""
 
 Headers = tuple[tuple[str, bytes], ...]
 M = TypeVar("M", bound=BaseModel)
@@ -97,24 +95,20 @@ class Client:
 
     async def start(self) -> None:
         """Connect and stand at the end of the verdicts. Raises BrokerUnavailable within a bound."""
-        try:
-            async with asyncio.timeout(START_S), AsyncExitStack() as stack:
-                await self._open(stack)
-                self._stack = stack.pop_all()
-        except (KafkaError, TimeoutError) as error:
-            raise BrokerUnavailable(f"Kafka cannot be reached: {type(error).__name__}") from error
+        async with AsyncExitStack() as stack:
+            await bounded(self._open(stack), START_S, "connecting")
+            self._stack = stack.pop_all()
 
     async def _open(self, stack: AsyncExitStack) -> None:
-        options = {"bootstrap_servers": self._settings.bootstrap_servers}
+        options = client_options(self._settings)
         consumer = AIOKafkaConsumer(isolation_level="read_committed", auto_offset_reset="latest", **options)
         tail = Tail(consumer, self._topics, self._waiting)
-        stack.push_async_callback(_bounded, tail.stop)
+        stack.push_async_callback(_close, tail.stop)
         self._partitions = await tail.start()
         # Not idempotent on purpose: that producer is lost after one rejected record, and a request that is in the log
         # twice is only a repeat.
-        room = self._settings.max_record_bytes + HEADER_ROOM
-        producer = AIOKafkaProducer(acks="all", max_request_size=room, **options)
-        stack.push_async_callback(_bounded, producer.stop)
+        producer = AIOKafkaProducer(acks="all", max_request_size=output_bytes(self._settings), **options)
+        stack.push_async_callback(_close, producer.stop)
         await producer.start()
         self._producer = producer
         self._tailing = asyncio.create_task(tail.run(), name="verdict-tail")
@@ -177,7 +171,7 @@ class Client:
         value = wire.write(request)
         if len(value) > self._settings.max_record_bytes:
             reason = f"has {len(value)} bytes as JSON, at most {self._settings.max_record_bytes} are allowed"
-            raise Malformed(reason, code="too_large")
+            raise Malformed(reason, field="request", code="too_large")
         await self._send(self._topics.requests, request.id, value, partition=partition, headers=headers)
 
     async def _send(
@@ -185,18 +179,13 @@ class Client:
     ) -> None:
         marks = [("schema-version", SCHEMA_VERSION.encode()), *headers]
         sending = self._producer.send_and_wait(topic, value, key.encode(), partition=partition, headers=marks)
-        try:
-            async with asyncio.timeout(self._ack_s):
-                await sending
-        except (KafkaError, TimeoutError) as error:
-            raise BrokerUnavailable(f"Kafka did not take the record: {type(error).__name__}") from error
+        await bounded(sending, self._ack_s, f"producing to {topic}")
 
 
-async def _bounded(stop: Callable[[], Awaitable[None]]) -> None:
-    # Neither client has a deadline of its own while the broker is away; what is left then dies with the process.
-    with suppress(TimeoutError, KafkaError):
-        async with asyncio.timeout(STOP_S):
-            await stop()
+async def _close(stop: Callable[[], Awaitable[None]]) -> None:
+    # What does not close while the broker is away dies with the process.
+    with suppress(BrokerUnavailable):
+        await bounded(stop(), STOP_S, "closing")
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from typing import Protocol
 
 from consensus import wire
 from consensus.errors import Conflict, Malformed
+from consensus.json_limits import WHOLE
 from consensus.kafka.client import Client, Headers, ours
 from consensus.policy import Policy, select
 from consensus.rpc.convert import from_proto, to_proto
@@ -99,13 +102,14 @@ class ConsensusService(ConsensusServiceServicer):
         """Everything a worker would dead-letter the record for is refused here, with the field's path."""
         request = from_proto(Request, message, AT)
         try:
+            # As the worker will read it, so that nothing is produced that would only become a dead letter.
+            wire.read(Request, wire.write(request))
             policy = select(self._policies, request)
         except Malformed as error:
-            field = AT if error.field is None else f"{AT}.{error.field}"
-            raise Malformed(error.reason, field=field, code=error.code) from None
-        remaining_ms = int(context.time_remaining() * 1000)
-        if remaining_ms < (request.deadline_ms or policy.deadline_ms):
-            request = request.model_copy(update={"deadline_ms": max(1, remaining_ms)})
+            raise Malformed(error.reason, field=_in_proto(error.field, request), code=error.code) from None
+        remaining_s = _remaining_s(context)
+        if remaining_s * 1000 < (request.deadline_ms or policy.deadline_ms):
+            request = request.model_copy(update={"deadline_ms": max(1, int(remaining_s * 1000))})
         return Asked(request, self._deadline(context), _trace(context))
 
     async def _decided(self, request: Request) -> Verdict | None:
@@ -115,13 +119,26 @@ class ConsensusService(ConsensusServiceServicer):
         return None if value is None else ours(Verdict, value)
 
     def _deadline(self, context: Context) -> float:
-        return asyncio.get_running_loop().time() + min(context.time_remaining(), self._max_wait_s)
+        return asyncio.get_running_loop().time() + min(_remaining_s(context), self._max_wait_s)
+
+
+def _remaining_s(context: Context) -> float:
+    """Seconds until the call's deadline; infinite without one, for which grpc answers None."""
+    remaining: float | None = context.time_remaining()
+    return math.inf if remaining is None else remaining
 
 
 def _event(event: Vote | Verdict) -> api.DecideStreamResponse:
     if isinstance(event, Vote):
         return api.DecideStreamResponse(vote=to_proto(event, verdict_pb2.Vote))
     return api.DecideStreamResponse(verdict=to_proto(event, verdict_pb2.Verdict))
+
+
+def _in_proto(field: str | None, request: Request) -> str:
+    """The path in DecideRequest of a field of the JSON record: the answer's type is a step of its own."""
+    if field is None or field == WHOLE:
+        return AT
+    return f"{AT}.{re.sub('^answer[.]', f'answer.{request.answer.type}.', field)}"
 
 
 def _trace(context: Context) -> Headers:

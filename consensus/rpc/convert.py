@@ -27,6 +27,7 @@ from pydantic import BaseModel, ValidationError
 from consensus.errors import Malformed
 from consensus.rpc.values import struct_in, struct_out, value_in, value_out
 from consensus.types import Frozen
+from consensus.wire import fault
 
 F = TypeVar("F", bound=Frozen)
 P = TypeVar("P", bound=Message)
@@ -44,8 +45,8 @@ def from_proto(kind: type[F], message: Message, path: str) -> F:
     try:
         return kind.model_validate(plain)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise Malformed(first["msg"], field=(path + _steps(first["loc"])).lstrip(".")) from None
+        location, reason, code = fault(error)
+        raise Malformed(reason, field=(path + _steps(location)).lstrip("."), code=code) from None
 
 
 def to_proto(value: BaseModel, kind: type[P]) -> P:
@@ -109,7 +110,8 @@ def _enum_in(enum: EnumDescriptor, number: int, path: str) -> str:
     name = _names(enum).get(number)
     if name is None:
         known = ", ".join(f"{value.name}" for value in enum.values if value.number)
-        raise Malformed(f"{'must be given' if number == 0 else f'unknown value {number}'}: one of {known}", field=path)
+        problem, code = (f"unknown value {number}", "unknown_value") if number else ("must be given", "missing_field")
+        raise Malformed(f"{problem}: one of {known}", field=path, code=code)
     return name
 
 

@@ -28,6 +28,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 DETAILS = "grpc-status-details-bin"
 """Trailing metadata in which gRPC clients look for google.rpc.Status."""
 RETRY_S = 1
+FIXED = {
+    grpc.StatusCode.INTERNAL: "internal error",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "no verdict yet; the request goes on: call again, or ask GetVerdict",
+}
+"""Messages that do not come from the error."""
 DOMAIN = "consensus.v1"
 
 
@@ -56,8 +61,7 @@ def status_of(error: Exception) -> Status:
     """The whole status, as it goes to the caller."""
     code = code_of(error)
     number, _ = code.value
-    message = "internal error" if code is grpc.StatusCode.INTERNAL else str(error)
-    status = Status(code=number, message=message)
+    status = Status(code=number, message=FIXED.get(code) or str(error))
     for detail in _details(error):
         packed = Any()
         packed.Pack(detail)

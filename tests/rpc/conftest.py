@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import grpc
-import pytest
 import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -21,6 +21,8 @@ from consensus.metrics import Metrics
 from consensus.policy import Policy
 from consensus.rpc.server import Server
 from consensus.settings import GrpcSettings, KafkaSettings
+from protos.consensus.v1 import consensus_service_pb2 as api
+from protos.consensus.v1 import request_pb2
 from protos.consensus.v1.calibration_service_pb2_grpc import CalibrationServiceStub
 from protos.consensus.v1.consensus_service_pb2_grpc import ConsensusServiceStub
 from protos.consensus.v1.review_service_pb2_grpc import ReviewServiceStub
@@ -54,12 +56,16 @@ class Gateway:
     metrics: Metrics
     topics: Topics
     broker: str
-    snapshots: list[Snapshot] = field(default_factory=list)
-    worker: FakeWorker | None = None
+    snapshots: list[Snapshot]
+    worker: FakeWorker
 
     @property
     def decisions(self):
         return ConsensusServiceStub(self.channel)
+
+    def decide(self, request: request_pb2.Request, timeout: float = 20.0) -> Any:
+        """Call Decide, without awaiting it."""
+        return self.decisions.Decide(api.DecideRequest(request=request), timeout=timeout)
 
     @property
     def reviews(self):
@@ -88,12 +94,27 @@ async def create_topics(address: str, topics: Topics) -> None:
         await admin.close()
 
 
+def question(request_id: str = "r-1", prompt: str = "Is it?", **more: Any) -> request_pb2.Request:
+    """A small boolean request."""
+    spec = request_pb2.AnswerSpec(boolean=request_pb2.BooleanSpec())
+    fields: dict[str, Any] = {
+        "id": request_id,
+        "domain": "law",
+        "stakes": request_pb2.STAKES_HIGH,
+        "prompt": prompt,
+        "answer": spec,
+    }
+    return request_pb2.Request(**(fields | more))
+
+
 @contextlib.asynccontextmanager
 async def running(broker: str, **grpc_settings: object) -> AsyncIterator[Gateway]:
-    """A gateway on topics of its own, without a worker."""
+    """A gateway on topics of its own, with a worker that has not been started."""
     topics = Topics(f"t{uuid.uuid4().hex[:12]}")
     await create_topics(broker, topics)
-    metrics, ledger, snapshots = Metrics(), FakeLedger(), []
+    metrics, ledger = Metrics(), FakeLedger()
+    snapshots: list[Snapshot] = []
+    worker = FakeWorker(broker, topics, PARTITIONS)
     settings = GrpcSettings.model_validate({"listen": "127.0.0.1:0", "stop_grace_s": 0.5} | grpc_settings)
     client = Client(
         KafkaSettings(bootstrap_servers=broker, prefix=topics.prefix),
@@ -109,12 +130,13 @@ async def running(broker: str, **grpc_settings: object) -> AsyncIterator[Gateway
         policies={"default": Policy(name="default", panel="main")},
         snapshot=lambda: snapshots[-1] if snapshots else None,
     )
-    await client.start()
-    port = await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Gateway(f"127.0.0.1:{port}", channel, client, server, ledger, metrics, topics, broker, snapshots)
-    await server.drain()
-    await client.stop()
+    async with contextlib.AsyncExitStack() as stack:
+        await client.start()
+        stack.push_async_callback(client.stop)
+        port = await server.start()
+        stack.push_async_callback(server.drain)
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
+        yield Gateway(f"127.0.0.1:{port}", channel, client, server, ledger, metrics, topics, broker, snapshots, worker)
 
 
 @pytest_asyncio.fixture
@@ -127,13 +149,6 @@ async def gateway(broker: str) -> AsyncIterator[Gateway]:
 @pytest_asyncio.fixture
 async def served(gateway: Gateway) -> AsyncIterator[Gateway]:
     """A gateway with a worker that accepts everything unless told otherwise."""
-    gateway.worker = FakeWorker(gateway.broker, gateway.topics, PARTITIONS)
     await gateway.worker.start()
     yield gateway
     await gateway.worker.stop()
-
-
-@pytest.fixture
-def ids() -> str:
-    """A request id that no other test uses."""
-    return f"r-{uuid.uuid4().hex[:12]}"

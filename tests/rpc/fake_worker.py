@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -11,8 +12,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from consensus import wire
 from consensus.errors import DeadLetter
 from consensus.kafka.topics import Topics
-from consensus.types import BallotEntry, Disagreement, Request, Verdict, Vote
+from consensus.types import BallotEntry, Disagreement, Kind, LabelKind, Request, Verdict, Vote
 
+DISAGREEMENT = Disagreement(kind=Kind.NONE, effective_votes=1.5, effective_votes_source="assumed", entropy=0.0)
 Answer = Callable[[Request, dict[str, bytes]], Awaitable[Verdict | DeadLetter | None]]
 
 
@@ -26,7 +28,7 @@ def verdict_for(request: Request, **changes: object) -> Verdict:
         "answer": True,
         "uncertified": True,
         "route": "accept",
-        "disagreement": Disagreement(kind="none", effective_votes=1.5, effective_votes_source="assumed", entropy=0.0),
+        "disagreement": DISAGREEMENT,
         "degraded": False,
         "policy_version": "default@0",
         "decided_at": datetime(2025, 1, 1, tzinfo=UTC),
@@ -36,7 +38,7 @@ def verdict_for(request: Request, **changes: object) -> Verdict:
 
 def vote_for(request: Request, model: str) -> Vote:
     """One model's vote, ``true``."""
-    entry = BallotEntry(model=model, family=model, label_kind="answer", label=True)
+    entry = BallotEntry(model=model, family=model, label_kind=LabelKind.ANSWER, label=True)
     return Vote(request_id=request.id, tenant=request.tenant, entry=entry)
 
 
@@ -52,27 +54,30 @@ class FakeWorker:
         self.seen: list[tuple[Request, dict[str, bytes], int]] = []
         self._topics = topics
         self._places = [TopicPartition(topics.requests, p) for p in range(partitions)]
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest")
-        self._producer = AIOKafkaProducer(bootstrap_servers=address, transactional_id=f"{topics.prefix}-worker")
-        self._votes = AIOKafkaProducer(bootstrap_servers=address)
-        self._task: asyncio.Task[None] | None = None
+        self._address = address
+        self._stack = AsyncExitStack()
+        self._producer: AIOKafkaProducer
+        self._votes: AIOKafkaProducer
 
     async def start(self) -> None:
-        for client in (self._consumer, self._producer, self._votes):
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._address, auto_offset_reset="earliest")
+        name = f"{self._topics.prefix}-worker"
+        self._producer = AIOKafkaProducer(bootstrap_servers=self._address, transactional_id=name)
+        self._votes = AIOKafkaProducer(bootstrap_servers=self._address)
+        for client in (consumer, self._producer, self._votes):
             await client.start()
-        self._consumer.assign(self._places)
-        self._task = asyncio.create_task(self._run())
+            self._stack.push_async_callback(client.stop)
+        consumer.assign(self._places)
+        task = asyncio.create_task(self._run(consumer))
+        self._stack.push_async_callback(asyncio.wait, [task])
+        self._stack.callback(task.cancel)
 
     async def stop(self) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        for client in (self._consumer, self._producer, self._votes):
-            await client.stop()
+        await self._stack.aclose()
 
-    async def _run(self) -> None:
+    async def _run(self, consumer: AIOKafkaConsumer) -> None:
         while True:
-            for records in (await self._consumer.getmany(timeout_ms=200)).values():
+            for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
                     await self._decide(record)
 
