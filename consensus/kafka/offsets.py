@@ -8,6 +8,7 @@ everything else below the end is done.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consensus.kafka.offset_map import MOST_INCOMPLETE, SPAN_LIMIT, decode, encode
@@ -41,11 +42,17 @@ class Tracker:
         """The lowest offset that is not done."""
         return next(iter(self._incomplete), self._end)
 
-    def fits(self, offset: int) -> bool:
-        """Whether the record at ``offset`` may be delivered: if not, something lower has to be done first."""
-        if offset < self._end:
-            return True
-        return len(self._incomplete) < self._most and offset - self.lowest < SPAN_LIMIT - 1
+    def fitting(self, offsets: Iterable[int]) -> int:
+        """How many of the next offsets may be delivered: beyond them, something lower has to be done first."""
+        room = self._most - len(self._incomplete)
+        count = 0
+        for offset in offsets:
+            if offset >= self._end:
+                if room == 0 or offset - self.lowest >= SPAN_LIMIT - 1:
+                    break
+                room -= 1
+            count += 1
+        return count
 
     def take(self, offset: int) -> bool:
         """A record was delivered. True: work on it. False: it is done, or in work already.
@@ -58,7 +65,7 @@ class Tracker:
             return True
         if offset < self._end:
             return False
-        if not self.fits(offset):
+        if not self.fitting([offset]):
             raise ValueError(
                 f"offset {offset} does not fit: {len(self._incomplete)} are incomplete from {self.lowest} on"
             )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, tuple_
 
 from consensus.ledger import tables
-from consensus.ledger.claims import Key
 from consensus.ledger.grouped import Grouped
 from consensus.ledger.transactions import Transactions
 from consensus.types import Answer
 
 T = tables.answers.c
+
+Payload = tuple[str, str, str]
+"""Tenant, request id and payload hash."""
 
 
 @dataclass(frozen=True)
@@ -28,27 +30,29 @@ class Paid:
 
 
 class Answers:
-    """Recorded answers; writes that arrive together share a transaction. Every method raises StoreUnavailable."""
+    """Recorded answers; what arrives together shares a transaction. Every method raises StoreUnavailable."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
         self._writes: Grouped[Paid, None] = Grouped(self._insert)
+        self._reads: Grouped[Payload, dict[str, Answer]] = Grouped(self._read)
 
     async def record(self, paid: Paid) -> None:
         """Keep one answer; the first under a call's name stays."""
         await self._writes.put(paid)
 
-    async def recorded(self, keys: Collection[tuple[str, str, str]]) -> dict[Key, dict[str, Answer]]:
-        """Answers by call for each (tenant, request id, payload hash)."""
-        found: dict[Key, dict[str, Answer]] = {}
-        if not keys:
-            return found
-        query = select(tables.answers).where(tuple_(T.tenant, T.request_id, T.payload_hash).in_(sorted(keys)))
+    async def recorded(self, payload: Payload) -> dict[str, Answer]:
+        """Answers of one payload by call."""
+        return await self._reads.put(payload)
+
+    async def _read(self, batch: Sequence[Payload]) -> Sequence[dict[str, Answer]]:
+        found: dict[Payload, dict[str, Answer]] = {payload: {} for payload in batch}
+        query = select(tables.answers).where(tuple_(T.tenant, T.request_id, T.payload_hash).in_(sorted(found)))
         async with self._transactions.read("reading answers") as connection:
             for row in await connection.execute(query):
                 answer = Answer.model_validate_json(row.answer)
-                found.setdefault((row.tenant, row.request_id), {})[row.call] = answer
-        return found
+                found[row.tenant, row.request_id, row.payload_hash][row.call] = answer
+        return [found[payload] for payload in batch]
 
     async def _insert(self, batch: Sequence[Paid]) -> Sequence[None]:
         rows = [
@@ -72,9 +76,9 @@ class StoredLog:
     An answer whose write failed is kept in memory too, so that another try in this process does not pay for it again.
     """
 
-    def __init__(self, answers: Answers, asked: tuple[str, str, str], known: dict[str, Answer] | None = None) -> None:
+    def __init__(self, answers: Answers, payload: Payload, known: dict[str, Answer] | None = None) -> None:
         self._answers = answers
-        self._asked = asked
+        self._payload = payload
         self._unsaved: dict[str, Answer] = {}
         self.known = dict(known or {})
 
@@ -92,5 +96,5 @@ class StoredLog:
             await self._save(key, answer)
 
     async def _save(self, key: str, answer: Answer) -> None:
-        await self._answers.record(Paid(*self._asked, key, answer))
+        await self._answers.record(Paid(*self._payload, key, answer))
         self._unsaved.pop(key, None)

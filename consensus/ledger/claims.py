@@ -57,7 +57,8 @@ class Claim:
 class Standing(StrEnum):
     """What the record that asked must do."""
 
-    MINE = "mine"  # decide it
+    NEW = "new"  # decide it: nothing was begun for it
+    MINE = "mine"  # decide it: answers may be recorded
     STORED = "stored"  # its own decision is stored: publish those bytes
     REPEAT = "repeat"  # another record's decision is stored: repeat its verdict
     WAIT = "wait"  # somebody is deciding it: ask again later
@@ -73,7 +74,7 @@ def judge(asked: Asked, claim: Claim, *, run: str, poison: int, gone: Collection
     """
     own = claim.owned_by(asked)
     if claim.closed and not own:
-        return Standing.MINE, _taken_over(asked, run)
+        return Standing.NEW, _taken_over(asked, run)
     if claim.payload_hash != asked.payload_hash:
         return Standing.CONFLICT, claim
     if claim.decided:
@@ -115,7 +116,7 @@ class Claims:
             for one in asked:
                 claim = known.get(one.key)
                 if claim is None:
-                    standing, after = Standing.MINE, _taken_over(one, self.run)
+                    standing, after = Standing.NEW, _taken_over(one, self.run)
                     before[one.key] = after
                 else:
                     standing, after = judge(one, claim, run=self.run, poison=self._poison, gone=gone)

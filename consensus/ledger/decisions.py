@@ -52,6 +52,7 @@ class Decisions:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
         self._keeps: Grouped[tuple[Asked, Version], Version | None] = Grouped(self._keep)
+        self._firsts: Grouped[Key, Version | None] = Grouped(self._first)
 
     async def keep(self, asked: Asked, version: Version) -> Version | None:
         """Store the first version of the record that holds the claim.
@@ -61,9 +62,9 @@ class Decisions:
         """
         return await self._keeps.put((asked, version))
 
-    async def first(self, keys: Collection[Key]) -> dict[Key, Version]:
-        """The first versions of these ids."""
-        return {version.key: version for version in await self._select(keys, T.version == 1)}
+    async def first(self, key: Key) -> Version | None:
+        """The first version of an id."""
+        return await self._firsts.put(key)
 
     async def latest(self, keys: Collection[Key]) -> dict[Key, Version]:
         """The newest stored versions of these ids, committed or not."""
@@ -99,6 +100,10 @@ class Decisions:
             return []
         async with self._transactions.read("reading decisions") as connection:
             return await read_versions(connection, keys, which)
+
+    async def _first(self, keys: Sequence[Key]) -> Sequence[Version | None]:
+        found = {version.key: version for version in await self._select(set(keys), T.version == 1)}
+        return [found.get(key) for key in keys]
 
     async def _keep(self, batch: Sequence[tuple[Asked, Version]]) -> Sequence[Version | None]:
         keys = sorted({asked.key for asked, _ in batch})

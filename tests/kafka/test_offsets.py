@@ -141,19 +141,19 @@ def test_the_number_of_incomplete_offsets_is_bounded() -> None:
     tracker = Tracker(Position(0), most=2)
     assert tracker.take(0)
     assert tracker.take(10)
-    assert not tracker.fits(11)
+    assert tracker.fitting([11]) == 0
     with pytest.raises(ValueError, match="does not fit"):
         tracker.take(11)
     tracker.complete(0)
-    assert tracker.fits(11)
+    assert tracker.fitting([10, 11, 12]) == 2
 
 
 def test_a_span_that_would_not_encode_is_refused() -> None:
     """One record in work for ever holds the partition before its map could outgrow the limit."""
     tracker = Tracker(Position(0))
     tracker.take(0)
-    assert tracker.fits(SPAN_LIMIT - 2)
-    assert not tracker.fits(SPAN_LIMIT - 1)
+    assert tracker.fitting([SPAN_LIMIT - 2])
+    assert not tracker.fitting([SPAN_LIMIT - 1])
     tracker.take(SPAN_LIMIT - 2)
     assert len(tracker.position().metadata) <= MAX_CHARACTERS
 
@@ -191,7 +191,7 @@ class Partition(RuleBasedStateMachine):
     @rule(count=st.integers(1, 30))
     def take(self, count: int) -> None:
         for offset in self.log[self.next : self.next + count]:
-            if not self.tracker.fits(offset):
+            if not self.tracker.fitting([offset]):
                 assert len(self.in_work) >= 1
                 return
             fresh = self.tracker.take(offset)

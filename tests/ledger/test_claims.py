@@ -46,10 +46,10 @@ OPEN = Claim("t", "r1", "hash", 0, 7, run="a")
         pytest.param(FIRST, replace(OPEN, run=None, decided=True), Standing.STORED, id="own decision is stored"),
         pytest.param(AGAIN, OPEN, Standing.WAIT, id="duplicate while the first is in flight"),
         pytest.param(AGAIN, replace(OPEN, run=None, decided=True), Standing.REPEAT, id="duplicate of a decided one"),
-        pytest.param(AGAIN, replace(OPEN, run=None, closed=True), Standing.MINE, id="takes over from a dead letter"),
+        pytest.param(AGAIN, replace(OPEN, run=None, closed=True), Standing.NEW, id="takes over from a dead letter"),
         pytest.param(OTHER_PAYLOAD, OPEN, Standing.CONFLICT, id="another payload"),
         pytest.param(OTHER_PAYLOAD, replace(OPEN, decided=True), Standing.CONFLICT, id="another payload, decided"),
-        pytest.param(OTHER_PAYLOAD, replace(OPEN, run=None, closed=True), Standing.MINE, id="another payload, closed"),
+        pytest.param(OTHER_PAYLOAD, replace(OPEN, run=None, closed=True), Standing.NEW, id="another payload, closed"),
     ],
 )
 def test_standing(asked: Asked, claim: Claim, expected: Standing) -> None:
@@ -68,10 +68,10 @@ async def test_the_first_record_owns_the_id(ledger: Ledger) -> None:
     """Within one batch the first record with an id wins, the others wait or conflict; other tenants are apart."""
     tenant = replace(FIRST, tenant="u", offset=10, payload_hash="another")
     assert await standings(ledger, FIRST, AGAIN, replace(OTHER_PAYLOAD, offset=11), tenant) == [
-        Standing.MINE,
+        Standing.NEW,
         Standing.WAIT,
         Standing.CONFLICT,
-        Standing.MINE,
+        Standing.NEW,
     ]
     assert await ledger.claim_of("t", "r1") == OPEN
 
@@ -82,12 +82,12 @@ async def test_concurrent_processes_agree(ledger: Ledger, other: Ledger) -> None
     theirs = [replace(asked, partition=1) for asked in reversed(mine)]
     here, there = await asyncio.gather(standings(ledger, *mine), standings(other, *theirs))
     for standing, opposite in zip(here, reversed(there), strict=True):
-        assert {standing, opposite} == {Standing.MINE, Standing.WAIT}
+        assert {standing, opposite} == {Standing.NEW, Standing.WAIT}
 
 
 async def test_only_unclean_ends_count(ledger: Ledger, other: Ledger, engine: AsyncEngine) -> None:
     """A release costs nothing, a death over the record counts, and the third makes it poison for good."""
-    assert await standings(ledger, FIRST) == [Standing.MINE]
+    assert await standings(ledger, FIRST) == [Standing.NEW]
     await ledger.claims.release(finishing=False)
     assert await standings(other, FIRST) == [Standing.MINE]
     claim = await ledger.claim_of("t", "r1")
@@ -97,7 +97,7 @@ async def test_only_unclean_ends_count(ledger: Ledger, other: Ledger, engine: As
     assert await standings(other, FIRST) == [Standing.MINE]
     assert await standings(ledger, FIRST) == [Standing.POISON]
     assert await standings(other, FIRST) == [Standing.POISON]
-    assert await standings(other, AGAIN) == [Standing.MINE]
+    assert await standings(other, AGAIN) == [Standing.NEW]
 
 
 async def test_a_promise_to_finish_is_waited_for(ledger: Ledger, other: Ledger) -> None:
@@ -135,7 +135,7 @@ async def test_a_closed_claim_is_taken_over(ledger: Ledger) -> None:
     await ledger.decisions.keep(FIRST, version(FIRST))
     await ledger.claims.close(FIRST)
     assert await ledger.decisions.history("t", "r1") == []
-    assert await standings(ledger, OTHER_PAYLOAD, FIRST) == [Standing.MINE, Standing.CONFLICT]
+    assert await standings(ledger, OTHER_PAYLOAD, FIRST) == [Standing.NEW, Standing.CONFLICT]
 
 
 async def test_closing_needs_the_claim(ledger: Ledger) -> None:

@@ -79,7 +79,8 @@ async def test_latest_and_first(ledger: Ledger) -> None:
     await ledger.decisions.keep(ASKED, FIRST)
     await settle(ledger, Effect(SECOND))
     assert await ledger.decisions.latest([("t", "r1"), ("t", "none")]) == {("t", "r1"): SECOND}
-    assert await ledger.decisions.first([("t", "r1")]) == {("t", "r1"): FIRST}
+    assert await ledger.decisions.first(("t", "r1")) == FIRST
+    assert await ledger.decisions.first(("t", "none")) is None
     await ledger.decisions.mark_committed([("t", "r1", 1)])
     assert await ledger.decisions.published("t", "r1") == b"v1"
     await ledger.decisions.mark_committed([("t", "r1", 1), ("t", "r1", 2)])
@@ -93,10 +94,10 @@ async def test_answers_leave_with_the_commit(ledger: Ledger) -> None:
     assert log.recorded("panel:m") is None
     await log.record("panel:m", ANSWER)
     await log.record("panel:m", replace_text(ANSWER, "second"))
-    assert await ledger.answers.recorded([("t", "r1", "hash")]) == {("t", "r1"): {"panel:m": ANSWER}}
-    assert await ledger.answers.recorded([("t", "r1", "another")]) == {}
+    assert await ledger.answers.recorded(("t", "r1", "hash")) == {"panel:m": ANSWER}
+    assert await ledger.answers.recorded(("t", "r1", "another")) == {}
     await ledger.decisions.mark_committed([("t", "r1", 1)])
-    assert await ledger.answers.recorded([("t", "r1", "hash")]) == {}
+    assert await ledger.answers.recorded(("t", "r1", "hash")) == {}
 
 
 def replace_text(answer: Answer, text: str) -> Answer:
@@ -196,7 +197,7 @@ async def test_an_unsaved_answer_is_kept_and_saved_later(ledger: Ledger) -> None
     assert log.recorded("panel:m") == ANSWER
     broken.down = False
     await log.save()
-    assert await ledger.answers.recorded([("t", "r1", "hash")]) == {("t", "r1"): {"panel:m": ANSWER}}
+    assert await ledger.answers.recorded(("t", "r1", "hash")) == {"panel:m": ANSWER}
 
 
 ARRIVED = Arrived("t", "r1", "digest", partition=0, offset=3, ruling=b"{}")
