@@ -32,6 +32,12 @@ class Health:
     live: Callable[[], bool] = _alive
     ready: bool = False
 
+    def is_live(self) -> bool:
+        return self.live()
+
+    def is_ready(self) -> bool:
+        return self.ready
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -55,7 +61,7 @@ async def serve(name: str, telemetry: TelemetrySettings, process: Process) -> No
     stopping = _signals()
     around = Surroundings()
     health = around.health
-    listening = probes(telemetry.listen, around.metrics, live=lambda: health.live(), ready=lambda: health.ready)
+    listening = probes(telemetry.listen, around.metrics, live=health.is_live, ready=health.is_ready)
     async with listening, process(around) as tasks:
         health.ready = True
         logger.info("ready", process=name)

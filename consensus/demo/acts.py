@@ -12,6 +12,8 @@ from consensus.answers import Sameness
 from consensus.demo.cases import Case
 from consensus.types import AnswerSpec, BallotEntry, LabelKind, LabelValue, Signal, Verdict
 
+Gold = LabelValue | tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class Act:
@@ -62,19 +64,20 @@ class Act:
                 yield float(right(case.request.answer, verdict.answer, case.gold))
 
 
-def right(spec: AnswerSpec, label: LabelValue, gold: LabelValue) -> bool:
-    """Whether a label means the same as the right answer."""
-    return label is not None and answers.sameness(spec, label, gold) is Sameness.SAME
+def right(spec: AnswerSpec, label: LabelValue, gold: Gold) -> bool:
+    """Whether a label means the same as the right answer, or as one of several accepted texts."""
+    accepted = gold if isinstance(gold, tuple) else (gold,)
+    return label is not None and any(answers.sameness(spec, label, text) is Sameness.SAME for text in accepted)
 
 
-def score_top(signal: Signal, gold: LabelValue) -> float:
+def score_top(signal: Signal, gold: Gold) -> float:
     """1 if the leading label is right; a tie scores 1/k where one of the k tied labels is."""
     if signal.top is not None:
         return float(right(signal.answer, signal.top, gold))
     return score_majority(signal, gold)
 
 
-def score_majority(signal: Signal, gold: LabelValue) -> float:
+def score_majority(signal: Signal, gold: Gold) -> float:
     """1 if the label with most votes is right, 1/k for k tied ones, 0 without votes."""
     votes = Counter(entry.cluster for entry in signal.ballot if entry.cluster is not None)
     tied = [index for index, count in votes.items() if count == max(votes.values())]
@@ -82,7 +85,7 @@ def score_majority(signal: Signal, gold: LabelValue) -> float:
     return hits / len(tied) if tied else 0.0
 
 
-def best_single(judged: Sequence[tuple[Signal, LabelValue]]) -> float | None:
+def best_single(judged: Sequence[tuple[Signal, Gold]]) -> float | None:
     """Accuracy of the best member over the questions it was asked, among members asked at least half of them."""
     scores: dict[str, list[float]] = {}
     for signal, gold in judged:
@@ -93,7 +96,7 @@ def best_single(judged: Sequence[tuple[Signal, LabelValue]]) -> float | None:
     return max(means, default=None)
 
 
-def _entry_score(signal: Signal, entry: BallotEntry, gold: LabelValue) -> float:
+def _entry_score(signal: Signal, entry: BallotEntry, gold: Gold) -> float:
     return float(right(signal.answer, entry.label, gold))
 
 

@@ -17,10 +17,10 @@ from consensus.types import LabelValue, Request, Stakes
 
 @dataclass(frozen=True)
 class Case:
-    """A request with its right answer."""
+    """A request with its right answer; of an open question, several accepted texts."""
 
     request: Request
-    gold: LabelValue
+    gold: LabelValue | tuple[str, ...]
 
     def under(self, request_id: str) -> Case:
         """The same question as a new request."""

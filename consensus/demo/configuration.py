@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from consensus.demo.simulated import MODELS, Simulated
+from consensus.settings.sources import read_file
 
 PANEL = ("sim-atlas-1", "sim-borealis-2", "sim-cetus-1", "sim-dorado-3", "sim-eridanus-1")
 ARBITERS = ("sim-fornax-judge", "sim-grus-judge")
@@ -39,7 +40,7 @@ def simulated(address: str, provider: str, folder: Path, ports: Mapping[str, int
 
 
 def recorded(
-    address: str, provider: str, folder: Path, ports: Mapping[str, int], families: Mapping[str, str]
+    address: str, provider: str, folder: Path, ports: Mapping[str, int], *, families: Mapping[str, str]
 ) -> dict[str, Any]:
     """The models of a recorded panel, replayed; disputes go to people, since no arbiter was recorded."""
     names = list(families)
@@ -58,6 +59,11 @@ def recorded(
         "panels": {"recorded": {"models": names, "quorum": 2, "min_families": 2}},
         "policies": {"default": policy},
     }
+
+
+def users(path: Path, address: str, _provider: str, folder: Path, ports: Mapping[str, int]) -> dict[str, Any]:
+    """The user's own models, panels and policies, with the demonstration's broker, store and ports."""
+    return {**read_file(str(path)), **_surroundings(address, folder, ports)}
 
 
 def write(configuration: Mapping[str, Any], path: Path) -> Path:
