@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from calibration.snapshot import Snapshot
 from consensus.settings import Settings
 from consensus.settings.faults import NAMED
 from consensus.settings.reference import reference
@@ -26,6 +27,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
     "outcome": Outcome,
     "signal": Signal,
     "vote": Vote,
+    "snapshot": Snapshot,
 }
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
