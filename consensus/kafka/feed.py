@@ -6,18 +6,17 @@ client delivered before is dropped.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError
 
 from calibration.store.offsets import Place
 from consensus.errors import BrokerUnavailable, Stop
+from consensus.kafka.closing import close
+from consensus.kafka.connect import bounded
 from consensus.kafka.intake import Record
 
 CALL_S = 30.0
@@ -65,13 +64,12 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unty
 
     async def start(self) -> None:
         """Connect and join the group. Raises BrokerUnavailable."""
-        await _bounded(self._consumer.start())
+        await bounded(self._consumer.start(), CALL_S, "joining the calibrators")
         self._consumer.subscribe(self._topics, listener=self)
 
     async def stop(self) -> None:
         """Leave, within a bound: a client that hangs dies with the process."""
-        with suppress(BrokerUnavailable):
-            await _bounded(self._consumer.stop())
+        await close(self._consumer)
 
     # A listener may only set flags: no heartbeat is sent while it runs, and what it raises ends the client silently.
     async def on_partitions_revoked(self, revoked: object) -> None:
@@ -90,8 +88,8 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unty
         assignment = sorted(self._consumer.assignment())
         if not assignment:
             return
-        first = await _bounded(self._consumer.beginning_offsets(assignment))
-        end = await _bounded(self._consumer.end_offsets(assignment))
+        first = await bounded(self._consumer.beginning_offsets(assignment), CALL_S, "reading where the topics begin")
+        end = await bounded(self._consumer.end_offsets(assignment), CALL_S, "reading where the topics end")
         self._next = {}
         for tp in assignment:
             place = (tp.topic, tp.partition)
@@ -107,7 +105,7 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unty
     async def next(self) -> Delivery:
         """What has arrived, after at most `POLL_S`; possibly nothing. Raises BrokerUnavailable."""
         polled = self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=self._most)
-        got = await _bounded(polled, POLL_BOUND_S)
+        got = await bounded(polled, POLL_BOUND_S, "polling")
         if self._stale:
             return Delivery((), {})
         records = [_record(one) for many in got.values() for one in many]
@@ -149,11 +147,3 @@ def _position(place: Place, stored: int | None, first: int, end: int) -> int:
 def _record(record: object) -> Record:
     fields = ("topic", "partition", "offset", "key", "value", "timestamp")
     return Record(*(getattr(record, name) for name in fields))
-
-
-async def _bounded(call: Awaitable[Any], seconds: float = CALL_S) -> Any:
-    try:
-        async with asyncio.timeout(seconds):
-            return await call
-    except (KafkaError, TimeoutError) as error:
-        raise BrokerUnavailable(f"Kafka does not answer: {type(error).__name__}") from error

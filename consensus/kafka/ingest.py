@@ -56,7 +56,7 @@ class Ingest:
         """
         batch = await asyncio.to_thread(read, records, self._topics)
         await self._mark([row.key for row in batch.verdicts if row.key is not None])
-        async with self._transactions.write("ingesting") as connection:
+        async with self._transactions.begin("ingesting") as connection:
             await serialise(connection)
             stored = await offsets.read(connection)
             if any(stored.get(place) != offset for place, offset in begin.items()):

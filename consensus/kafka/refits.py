@@ -141,7 +141,7 @@ class Refits:
         )
         logger.warning("candidate_refused", version=found.candidate.version, detail=detail)
         alarm = _refusal(found.candidate.version, detail, found.candidate.fitted_at)
-        async with self._transactions.write("raising an alarm") as connection:
+        async with self._transactions.begin("raising an alarm") as connection:
             await alarms.add(connection, [alarm])
 
 

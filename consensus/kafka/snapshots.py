@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Collection
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from calibration.snapshot import Snapshot, SnapshotInvalid
 from consensus.errors import BrokerUnavailable, SnapshotRefused
-from consensus.kafka.connect import client_options
+from consensus.kafka.closing import close
+from consensus.kafka.connect import bounded, client_options
 from consensus.kafka.intake import is_other
 from consensus.kafka.topics import Topics
 from consensus.metrics import Metrics
@@ -23,7 +21,6 @@ NAME = "default"
 """Name of the snapshot that decides."""
 
 CALL_S = 30.0
-STOP_S = 5.0
 POLL_S = 0.5
 MAX_SNAPSHOT_BYTES = 16 * 1024 * 1024
 
@@ -58,18 +55,19 @@ class Publisher:
         self._producer = AIOKafkaProducer(
             acks="all", max_request_size=MAX_SNAPSHOT_BYTES, compression_type="gzip", **client_options(self._settings)
         )
-        await _bounded(self._producer.start())
+        await bounded(self._producer.start(), CALL_S, "connecting the publisher")
 
     async def publish(self, snapshot: Snapshot) -> None:
         """Returns once the broker has it. Publishing an older version again is a rollback. Raises BrokerUnavailable."""
         if self._producer is None:
             raise BrokerUnavailable("the publisher has not been started")
-        await _bounded(self._producer.send_and_wait(self._topic, snapshot.to_json(), key=snapshot.name.encode()))
+        sending = self._producer.send_and_wait(self._topic, snapshot.to_json(), key=snapshot.name.encode())
+        await bounded(sending, CALL_S, "publishing a snapshot")
 
     async def stop(self) -> None:
         """Disconnect, within a bound."""
         if self._producer is not None:
-            await _stopped(self._producer)
+            await close(self._producer)
 
 
 class Follower:
@@ -111,12 +109,8 @@ class Follower:
             **client_options(self._settings),
         )
         try:
-            await _bounded(self._consumer.start())
-            async with asyncio.timeout(CALL_S):
-                await self._catch_up()
-        except TimeoutError as error:
-            await self.stop()
-            raise BrokerUnavailable("the snapshots topic could not be read in time") from error
+            await bounded(self._consumer.start(), CALL_S, "connecting to follow snapshots")
+            await bounded(self._catch_up(), CALL_S, "reading the snapshots topic")
         except BrokerUnavailable:
             await self.stop()
             raise
@@ -131,13 +125,13 @@ class Follower:
 
     async def stop(self) -> None:
         """Disconnect, within a bound."""
-        await _stopped(self._consumer)
+        await close(self._consumer)
 
     async def _catch_up(self) -> None:
         partitions = self._partitions()
         self._consumer.assign(partitions)
-        ends = await _bounded(self._consumer.end_offsets(partitions))
-        first = await _bounded(self._consumer.beginning_offsets(partitions))
+        ends = await self._consumer.end_offsets(partitions)
+        first = await self._consumer.beginning_offsets(partitions)
         for partition in partitions:
             self._consumer.seek(partition, first[partition])
         while any([await self._consumer.position(partition) < ends[partition] for partition in partitions]):
@@ -150,12 +144,13 @@ class Follower:
         return [TopicPartition(self._topic, number) for number in sorted(numbers)]
 
     async def _poll(self) -> None:
-        got = await _bounded(self._consumer.getmany(timeout_ms=int(POLL_S * 1000)))
+        polled = self._consumer.getmany(timeout_ms=int(POLL_S * 1000))
+        got = await bounded(polled, CALL_S, "following snapshots")
         for records in got.values():
             for record in records:
-                self._take(record.key, record.value)
+                await self._take(record.key, record.value)
 
-    def _take(self, key: bytes | None, value: bytes | None) -> None:
+    async def _take(self, key: bytes | None, value: bytes | None) -> None:
         if key != self._key or is_other(key):
             return
         if value is None:
@@ -163,7 +158,7 @@ class Follower:
             logger.warning("snapshot_taken_away")
             return
         try:
-            snapshot = readable(value, self._models)
+            snapshot = await asyncio.to_thread(readable, value, self._models)  # megabytes of JSON
         except SnapshotRefused as error:
             self._refuse(str(error))
             return
@@ -177,18 +172,3 @@ class Follower:
         logger.error("snapshot_refused", reason=reason, in_use=in_use)
         if self._on_refused is not None:
             self._on_refused(reason)
-
-
-async def _bounded(call: Awaitable[Any]) -> Any:
-    try:
-        async with asyncio.timeout(CALL_S):
-            return await call
-    except (KafkaError, TimeoutError) as error:
-        raise BrokerUnavailable(f"Kafka does not answer: {type(error).__name__}") from error
-
-
-async def _stopped(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    # Neither client has a deadline of its own while the broker is away; what is left then dies with the process.
-    with suppress(TimeoutError, KafkaError):
-        async with asyncio.timeout(STOP_S):
-            await client.stop()

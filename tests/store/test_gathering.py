@@ -42,7 +42,8 @@ async def test_votes_confidences_and_truths_survive(engine: AsyncEngine) -> None
 async def test_open_answers_are_an_open_set(engine: AsyncEngine) -> None:
     """Their candidates are clusters, and the truth may be none of them."""
     members = [entry("a", "A", label=4.0, cluster=0), entry("b", "B", label=5.0, cluster=1)]
-    numbers = signal(answer={"type": "number"}, candidates=[4.0, 5.0], ballot=members, top=None, status="pending_review")
+    spec = {"type": "number"}
+    numbers = signal(answer=spec, candidates=[4.0, 5.0], ballot=members, top=None, status="pending_review")
     await feed(engine, Log().records(numbers, outcome(label=7)))
     table = await gathered(engine)
     assert (table.open_set.tolist(), table.truth.tolist(), table.votes.tolist()) == ([True], [-1], [[0, 1]])

@@ -1,0 +1,151 @@
+"""Snapshots reach followers, bad ones do not replace good ones."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import pytest
+
+from calibration.refit import refit
+from calibration.snapshot import Snapshot
+from consensus.errors import BrokerUnavailable, SnapshotRefused
+from consensus.kafka.snapshots import Follower, Publisher, readable
+from consensus.metrics import Metrics
+from consensus.settings import KafkaSettings
+from tests.calibration.test_refit import NEWEST, ballots
+from tests.eventually import eventually
+from tests.kafka import loop_topics
+
+
+def snapshot(labels: int, *, name: str = "default") -> Snapshot:
+    found = refit(ballots(labels), current=None, fitted_at=NEWEST, min_labels=30, name=name)
+    assert found is not None
+    return found.candidate
+
+
+def in_use(follower: Follower, version: str | None) -> bool:
+    """Whether the follower decides with this version; None: with none."""
+    return (follower.current.version if follower.current else None) == version
+
+
+@asynccontextmanager
+async def following(settings: KafkaSettings, **options: object) -> AsyncIterator[Follower]:
+    follower = Follower(settings, options.pop("metrics", None) or Metrics(), **options)  # type: ignore[arg-type]
+    await follower.start()
+    task = asyncio.create_task(follower.run())
+    try:
+        yield follower
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await follower.stop()
+
+
+@asynccontextmanager
+async def publishing(settings: KafkaSettings) -> AsyncIterator[Publisher]:
+    publisher = Publisher(settings)
+    await publisher.start()
+    try:
+        yield publisher
+    finally:
+        await publisher.stop()
+
+
+async def test_a_published_snapshot_is_in_use_within_two_seconds(broker: str, prefix: str) -> None:
+    """A running follower swaps to it, and again to the next one and back to an older one."""
+    settings = loop_topics.settings(broker, prefix)
+    await loop_topics.create(broker, prefix)
+    async with following(settings) as follower, publishing(settings) as publisher:
+        assert in_use(follower, None)
+        for wanted in (snapshot(100), snapshot(200), snapshot(100)):
+            begun = time.monotonic()
+            await publisher.publish(wanted)
+            await eventually(partial(in_use, follower, wanted.version))
+            assert time.monotonic() - begun < 2
+
+
+async def test_a_new_follower_has_the_newest_before_it_is_started(broker: str, prefix: str) -> None:
+    """`start` returns with the snapshot in place, so that no first request goes without."""
+    settings = loop_topics.settings(broker, prefix)
+    await loop_topics.create(broker, prefix)
+    async with publishing(settings) as publisher:
+        await publisher.publish(snapshot(100))
+        await publisher.publish(snapshot(200))
+    async with following(settings) as follower:
+        assert follower.current is not None
+        assert follower.current.version == snapshot(200).version
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda good: good[:-1], "JSON"),
+        (lambda good: good.replace(b'"format":1', b'"format":0'), "format"),
+        (lambda good: good.replace(b'"labels":', b'"labels":1', 1), "version"),
+        (lambda good: b"\xff\x00", "JSON"),
+    ],
+    ids=["cut short", "another format", "changed content", "not text"],
+)
+async def test_a_bad_snapshot_leaves_the_one_in_use(broker: str, prefix: str, spoil: object, reason: str) -> None:
+    """It is counted and reported; the next good one is used."""
+    settings, metrics = loop_topics.settings(broker, prefix), Metrics()
+    refused: list[str] = []
+    topics = await loop_topics.create(broker, prefix)
+    good, better = snapshot(100), snapshot(200)
+    bad = spoil(good.to_json())  # type: ignore[operator]
+    async with (
+        following(settings, metrics=metrics, on_refused=refused.append) as follower,
+        loop_topics.writer(broker, topics) as writer,
+    ):
+        for value in (good.to_json(), bad):
+            await writer.raw(topics.snapshots, value, b"default")
+        await eventually(lambda: refused)
+        assert reason in refused[0]
+        assert follower.current is not None
+        assert follower.current.version == good.version
+        assert metrics.value("snapshots_refused") == 1
+        await writer.raw(topics.snapshots, better.to_json(), b"default")
+        await eventually(lambda: follower.current is not None and follower.current.version == better.version)
+        assert metrics.value("snapshot_labels") == better.labels
+
+
+async def test_other_records_of_the_topic_are_passed_over(broker: str, prefix: str) -> None:
+    """Other names and records of classes are not for this follower; an empty record takes the snapshot away."""
+    settings = loop_topics.settings(broker, prefix)
+    refused: list[str] = []
+    topics = await loop_topics.create(broker, prefix)
+    async with following(settings, on_refused=refused.append) as follower, loop_topics.writer(broker, topics) as writer:
+        await writer.raw(topics.snapshots, b"{}", b"class/law")
+        await writer.raw(topics.snapshots, snapshot(100, name="other").to_json(), b"other")
+        await writer.raw(topics.snapshots, snapshot(200).to_json(), b"default")
+        await eventually(lambda: follower.current is not None)
+        assert follower.current is not None
+        assert follower.current.name == "default"
+        await writer.raw(topics.snapshots, None, b"default")
+        await eventually(lambda: follower.current is None)
+        assert refused == []
+
+
+async def test_following_without_the_topic_says_what_to_do(broker: str, prefix: str) -> None:
+    """The error names the command that creates the topics."""
+    with pytest.raises(BrokerUnavailable, match="consensus topics"):
+        await Follower(loop_topics.settings(broker, prefix), Metrics()).start()
+
+
+async def test_a_broker_that_is_away_is_an_error_within_a_bound(prefix: str) -> None:
+    """Nothing listens on the discard port."""
+    with pytest.raises(BrokerUnavailable):
+        await Follower(loop_topics.settings("127.0.0.1:9", prefix), Metrics()).start()
+
+
+def test_models_that_are_not_configured_are_refused() -> None:
+    """A snapshot of another deployment would speak about names that mean something else here."""
+    good = snapshot(100).to_json()
+    assert readable(good, {"a", "b", "c", "new"}).models == ("a", "b", "c")
+    with pytest.raises(SnapshotRefused, match=r"\['c'\]"):
+        readable(good, {"a", "b"})
