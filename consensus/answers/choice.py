@@ -8,6 +8,7 @@ from consensus.answers.explicit import Found, Statement
 from consensus.answers.options import Named, Names, names
 from consensus.answers.protocol import Ask, Reading, Sameness
 from consensus.answers.reader import Reader, answer, invalid
+from consensus.answers.refusals import denies_options
 from consensus.errors import Malformed
 from consensus.types import ChoiceSpec, LabelKind, LabelValue
 
@@ -27,13 +28,23 @@ class _ChoiceReader(Reader):
         return answer(found, str(value)) if found is not None else invalid(str(value))
 
     def words(self, text: str, statement: Statement) -> Found | None:
-        phrase = self._names.phrase(text, statement.begin, statement.end)
-        named = phrase or self._names.at(text, statement.begin)
+        named = self._names.at(text, statement.begin) or self._names.phrase(text, statement.begin, statement.end)
         return None if named is None else Found(statement.start, named.end, _reading(text, named))
 
     def bare(self, text: str) -> Reading | None:
         found = self._names.whole(text)
         return None if found is None else answer(found, text)
+
+    def _bare(self, text: str) -> Reading | None:
+        """Without any statement, one option that is written out in full with its id counts as named explicitly."""
+        return super()._bare(text) or self._written_out(text)
+
+    def _written_out(self, text: str) -> Reading | None:
+        """Not when the reply says that its own answer is none of the options: then the option is only the closest."""
+        mentions = self._names.mentions(text)
+        if len({mention.ids for mention in mentions}) != 1 or denies_options(text):
+            return None
+        return _reading(text, mentions[-1])
 
 
 def _reading(text: str, named: Named) -> Reading:

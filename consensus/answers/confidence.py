@@ -15,6 +15,8 @@ _STATED = re.compile(
     r"(\d{1,3}(?:\.\d{1,6})?)(\s?(?:%|percent\b))?(?![\d/]|\s?/)",
     re.IGNORECASE,
 )
+_HINT = re.compile(r"confiden|certain|% sure|percent sure", re.IGNORECASE)
+"""Without one of these words neither pattern can match: most replies cost one search."""
 _SURE = re.compile(
     r"(\d{1,3}(?:\.\d{1,6})?)\s?(?:%|percent)\s(?:confident|sure|certain|confidence|certainty)\b", re.IGNORECASE
 )
@@ -38,6 +40,8 @@ def _from_words(value: str) -> float | None:
 def stated(text: str) -> float | None:
     """The confidence that a reply in prose states last, or None."""
     found: float | None = None
+    if _HINT.search(text) is None:
+        return None
     for match in _STATED.finditer(text):
         found = probability(float(match[1]) / 100 if match[2] else float(match[1]))
     for match in _SURE.finditer(text):

@@ -17,7 +17,7 @@ MAX_STATEMENTS = 1_000
 WINDOW = 600
 """Characters after a cue in which its answer is looked for."""
 
-_ADJECTIVE = r"(?:correct|best|right|closest|only|final|proper|appropriate|likely|accurate|suitable|chosen)"
+_ADJECTIVE = r"(?:correct|best|right|only|final|proper|appropriate|likely|accurate|suitable|chosen)"
 _NOUN = rf"(?:answers?|{_ADJECTIVE}\s{{1,3}}(?:option|choice|response|statement|alternative|conclusion))"
 _VERB = r"(?:is|are|was|would\sbe|should\sbe|must\sbe|will\sbe|has\sto\sbe|appears\sto\sbe|seems\sto\sbe)"
 _CUE = re.compile(
@@ -35,7 +35,9 @@ _FILLER = re.compile(
 _QUESTION = re.compile(
     r"^[#*_\s>-]{0,6}(?:next\s|new\s|another\s|follow-?up\s)?(?:question|problem|q|exercise)(?:\s?\d{1,4})?[*_]{0,3}\s?[:.)]"
     r"|<\|(?:im_start|start_header_id|user|eot_id|endoftext)\|?>"
-    r"|^\s{0,4}(?:user|human|student)\s?:|\[/?INST\]",
+    r"|^\s{0,4}(?:user|human|student)\s?:|\[/?INST\]"
+    r"|\b(?:combin|summari[sz]|collect|list)(?:e|es|ing)?\s(?:up\s)?all\s(?:of\s)?(?:the\s|these\s|our\s)?(?:above\s)?answers\b"
+    r"|总结",
     re.IGNORECASE | re.MULTILINE,
 )
 _RETRACTION = re.compile(

@@ -1,4 +1,4 @@
-"""Which option a piece of text names: by its id as written, or by its whole text. Never by a letter that happens to match."""
+"""Which option a piece of text names: by its id or by its whole text, never by a letter that happens to match."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from functools import lru_cache
 from consensus.types import Option
 
 _OPEN = re.compile(
-    r"(?:\\(?:boxed|text|textbf|mathrm|mathbf|textit|fbox)\s?|\\[(\[]|[{\[(*_`'\"“‘$<\s]|(?:option|choice|letter|answer)\b[\s#:]?){0,12}",
+    r"(?:\\(?:boxed|text|textbf|mathrm|mathbf|textit|fbox)\s?|\\[(\[]|[{}\[(*_`'\"“‘$<\s]"
+    r"|(?:option|choice|letter|answer)\b[\s#:]?){0,12}",
     re.IGNORECASE,
 )
-_WRAPPED = "([{*_`'\"“‘$<"
-_CLOSE = re.compile(r"(?:[)\]}*_`'\"”’$>.,;:!?]|\\[)\]])")
+_WRAPPED = "([{}*_`'\"“‘$<"
+_CLOSE = r"[)\]}*_`'\"”’$>\\]{0,8}\s{0,3}"
 _AFTER = re.compile(
-    r"[)\]}*_`'\"”’$>\\]{0,8}\s{0,3}(?:$|[.,;:!?\n–—-]|\b(?:because|since|as|which|for|due|and|or|with|is|based|given|by|where|that)\b)"
+    _CLOSE + r"(?:$|[.,;:!?\n–—-]"
+    r"|\b(?:because|since|as|which|for|due|and|or|with|is|based|given|by|where|that)\b)"
 )
 _JOIN = re.compile(
-    r"[)\]}*_`'\"”’$>\\]{0,8}\s{0,3}(?:,\s{0,3})?(?:and/or|and|or|nor|&|/|\+|as\swell\sas|,(?=\s{0,3}\())\s{0,3}(?:option\s|choice\s|either\s|both\s)?",
+    _CLOSE + r"(?:,\s{0,3})?(?:and/or|and|or|nor|&|/|\+|as\swell\sas|,(?=\s{0,3}\())\s{0,3}"
+    r"(?:option\s|choice\s|either\s|both\s)?",
     re.IGNORECASE,
 )
 _WORDLIKE = frozenset({"a", "i"})
@@ -47,10 +50,14 @@ class Names:
 
     def __init__(self, options: Sequence[Option]) -> None:
         self._exact = {option.id: option.id for option in options}
+        self._full = {option.id: option.text.strip() for option in options if option.id != option.text}
         self._folded = _unambiguous([(option.id.casefold(), option.id) for option in options])
         self._texts = _unambiguous([(fold(form), option.id) for option in options for form in _forms(option)])
         ids = sorted((re.escape(option.id) for option in options), key=len, reverse=True)
         self._pattern = re.compile("|".join(ids), re.IGNORECASE)
+        self._listed = re.compile(rf"(?<!\w)(?P<id>{'|'.join(ids)})[).:]{{1,2}}\*{{0,2}}\s{{1,3}}")
+        letters = "".join(option.id for option in options if len(option.id) == 1 and option.id.isupper())
+        self._run = re.compile(rf"[({{\[][{letters}]{{2,26}}[)}}\]]") if letters else None
 
     def whole(self, text: str) -> str | None:
         """The option that the whole of ``text`` names, or None."""
@@ -68,6 +75,8 @@ class Names:
         """The ids named at ``position`` ("(B)", "**B.**", "B and C"), or None."""
         opening = _OPEN.match(text, position)
         begin = opening.end() if opening else position
+        if self._run is not None and begin > 0 and (run := self._run.match(text, begin - 1)) is not None:
+            return Named(tuple(dict.fromkeys(run[0][1:-1])), begin, run.end() - 1)
         first = self._id(text, begin, wrapped=begin > position and text[begin - 1] in _WRAPPED)
         if first is None:
             return None
@@ -90,9 +99,15 @@ class Names:
                 return Named((found,), begin, stop)
         return None
 
-    def text_of(self, text: str) -> str | None:
-        """The option whose text or id ``text`` is, whole and folded."""
-        return self._texts.get(fold(text))
+    def mentions(self, text: str) -> list[Named]:
+        """Places where an id stands together with its own text: "B. decreased dentition"."""
+        found: list[Named] = []
+        for match in self._listed.finditer(text):
+            option = self._exact.get(match["id"])
+            wanted = None if option is None else self._full[option]
+            if option is not None and wanted and _same_start(text, match.end(), wanted):
+                found.append(Named((option,), match.start("id"), match.end() + len(wanted)))
+        return found
 
     def _id(self, text: str, begin: int, *, wrapped: bool) -> tuple[str, int] | None:
         match = self._pattern.match(text, begin)
@@ -104,6 +119,10 @@ class Names:
         if found is None or (match[0].casefold() in _WORDLIKE and not wrapped and not _AFTER.match(text, match.end())):
             return None
         return found, match.end()
+
+
+def _same_start(text: str, position: int, wanted: str) -> bool:
+    return text[position : position + len(wanted)].casefold() == wanted.casefold()
 
 
 def _in_word(text: str, end: int) -> bool:

@@ -9,14 +9,19 @@ from consensus.types import LabelKind
 _EDGE = 1_200
 """A refusal or an abstention stands at the start or at the end of a reply; what lies between is not searched."""
 
-_CANNOT = r"(?:can\s?not|can['’]?t|won['’]?t|will\snot|(?:am|['’]m)\s(?:not\sable|unable)\sto|unable\sto|must\sdecline\sto|decline\sto)"
+_CANNOT = (
+    r"(?:can\s?not|can['’]?t|won['’]?t|will\snot|(?:am|['’]m)\s(?:not\sable|unable)\sto|unable\sto"
+    r"|must\sdecline\sto|decline\sto)"
+)
 _REFUSAL = re.compile(
-    rf"\bi\s?{_CANNOT}\s(?:\w{{1,12}}\s)?(?:assist|help|comply|fulfil+|participate|engage|support|discuss|advise|offer\sadvice)\b"
-    rf"|\bi['’]?m\s(?:unable|not\sable)\sto\s(?:assist|help|comply|fulfil+|provide\s(?:that|this|medical|legal))"
+    rf"\bi\s?{_CANNOT}\s(?:\w{{1,12}}\s)?"
+    r"(?:assist|help|comply|fulfil+|participate|engage|support|discuss|advise|offer\sadvice)\b"
+    r"|\bi['’]?m\s(?:unable|not\sable)\sto\s(?:assist|help|comply|fulfil+|provide\s(?:that|this|medical|legal))"
     r"|\bi\s(?:must|have\sto)\s(?:respectfully\s)?(?:decline|refuse)\b|\bi\srefuse\sto\b"
     r"|\b(?:against|violates?)\s(?:my|our|the)\s(?:\w{1,12}\s)?(?:guidelines|policy|policies|programming|principles)\b"
     rf"|\bas\san?\s(?:ai|artificial|language|large)\b[^.\n]{{0,80}}\bi\s?{_CANNOT}\b"
-    rf"|\bi['’]?m\ssorry,?\s(?:but\s)?i\s?{_CANNOT}\b|\b(?:can\s?not|can['’]?t)\sprovide\s(?:medical|legal|financial)\sadvice\b",
+    rf"|\bi['’]?m\ssorry,?\s(?:but\s)?i\s?{_CANNOT}\b"
+    r"|\b(?:can\s?not|can['’]?t)\sprovide\s(?:medical|legal|financial)\sadvice\b",
     re.IGNORECASE,
 )
 _ABSTENTION = re.compile(
@@ -37,6 +42,17 @@ _DECLINED_VALUE = re.compile(
     r"|none of the (?:above|options)|unanswerable|undecided|unsure)\W{0,6}",
     re.IGNORECASE,
 )
+
+_DENIAL = re.compile(
+    r"\b(?:closest|nearest|none\sof|mistake|incorrect)\b"
+    r"|\b(?:not|n['’]t)\s(?:listed|given|available|provided|among|one\sof|match|correct|the\scorrect)\b",
+    re.IGNORECASE,
+)
+
+
+def denies_options(text: str) -> bool:
+    """Whether a reply says that what it found is none of the options, or only close to one."""
+    return _DENIAL.search(text) is not None
 
 
 def declined(value: str) -> bool:
