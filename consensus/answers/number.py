@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from consensus.answers import quantities, units
+from consensus.answers import numerals, units
 from consensus.answers.explicit import Found, Statement
 from consensus.answers.protocol import Ask, Reading, Sameness
 from consensus.answers.reader import Reader, answer, invalid
@@ -69,7 +69,7 @@ def _quantity(text: str, position: int) -> _Quantity | None:
     """Number and unit at ``position``, the unit before ("$5", "EUR 5") or after ("5 km/h") the number."""
     before = _MONEY_BEFORE.match(text, position)
     begin = before.end() if before else position
-    number = quantities.at(text, begin, money=before is not None)
+    number = numerals.at(text, begin, money=before is not None)
     if number is None:
         return None
     if before is not None:
