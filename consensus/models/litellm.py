@@ -168,7 +168,6 @@ class LiteLLM:
             "max_tokens": policy.max_tokens,
             "num_retries": 0,
             "max_retries": 0,
-            "stream": False,
             "client": _client(policy, key, connections),
         }
         return {name: value for name, value in fixed.items() if value is not None}

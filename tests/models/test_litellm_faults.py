@@ -9,6 +9,7 @@ import pytest
 from consensus.errors import ModelError
 from consensus.types import Failure
 from tests import faulty_provider as fault
+from tests.eventually import eventually
 from tests.faulty_provider import FaultyProvider, Step
 from tests.models.conftest import NO_WAIT, Ask, budget, by, prompt
 
@@ -150,15 +151,14 @@ async def test_a_spent_budget_stops_the_retries_and_keeps_their_cause(provider: 
     with pytest.raises(ModelError) as caught:
         await connect("m", retries=NO_WAIT).model.ask(prompt(), deadline=by(20), budget=budget(calls=2))
     assert (caught.value.failure, caught.value.attempts, len(provider.calls)) == (F.UNAVAILABLE, 2, 2)
+
+
+async def test_a_budget_spent_before_makes_no_call(provider: FaultyProvider, connect: Ask) -> None:
+    allowance = budget(money=1.0)
+    allowance.add_cost(1.0)
     with pytest.raises(ModelError) as caught:
-        await connect("m").model.ask(prompt(), deadline=by(20), budget=budget(calls=2, money=1.0) and _spent())
-    assert (caught.value.failure, caught.value.attempts, len(provider.calls)) == (F.BUDGET, 0, 2)
-
-
-def _spent() -> object:
-    allowance = budget(calls=1)
-    allowance.take_call()
-    return allowance
+        await connect("m", retries=NO_WAIT).model.ask(prompt(), deadline=by(20), budget=allowance)
+    assert (caught.value.failure, caught.value.attempts, len(provider.calls)) == (F.BUDGET, 0, 0)
 
 
 async def test_a_paid_reply_that_cannot_be_used_still_costs(provider: FaultyProvider, connect: Ask) -> None:
@@ -172,9 +172,7 @@ async def test_a_paid_reply_that_cannot_be_used_still_costs(provider: FaultyProv
 async def test_cancelling_a_call_cancels_it(provider: FaultyProvider, connect: Ask) -> None:
     provider.serve("m", fault.hang())
     task = asyncio.create_task(connect("m").model.ask(prompt(), deadline=by(60), budget=budget()))
-    async with asyncio.timeout(10):
-        while not provider.calls:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: provider.calls)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
