@@ -119,7 +119,7 @@ def _time_in(value: Timestamp, path: str) -> Any:
     try:
         return value.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise Malformed("not a time between the years 1 and 9999", field=path) from None
+        raise Malformed("not a time between the years 1 and 9999", field=path, code="out_of_range") from None
 
 
 _READERS: dict[type[Message], Reader] = {

@@ -32,7 +32,7 @@ def value_in(value: Value, path: str) -> JsonValue:
         return value.bool_value
     if kind == "null_value":
         return None
-    raise Malformed("a value without a kind", field=path)
+    raise Malformed("a value without a kind", field=path, code="wrong_type")
 
 
 def struct_in(struct: Struct, path: str) -> dict[str, JsonValue]:
@@ -42,9 +42,9 @@ def struct_in(struct: Struct, path: str) -> dict[str, JsonValue]:
 
 def _number(number: float, path: str) -> int | float:
     if not math.isfinite(number):
-        raise Malformed("must be a finite number", field=path)
+        raise Malformed("must be a finite number", field=path, code="not_finite")
     if number == 0 and math.copysign(1, number) < 0:
-        raise Malformed("must not be negative zero", field=path)
+        raise Malformed("must not be negative zero", field=path, code="negative_zero")
     return int(number) if number.is_integer() and abs(number) <= EXACT else number
 
 
