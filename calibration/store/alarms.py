@@ -45,3 +45,10 @@ async def newest(connection: AsyncConnection, limit: int) -> list[dict[str, obje
     table = tables.alarms
     query = select(table).order_by(table.c.raised_at.desc(), table.c.severity, table.c.id).limit(limit)
     return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def about(connection: AsyncConnection, subject: str) -> list[dict[str, object]]:
+    """The alarms about one subject, oldest first."""
+    table = tables.alarms
+    query = select(table).where(table.c.subject == subject).order_by(table.c.raised_at, table.c.id)
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
