@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -88,3 +89,33 @@ class Ballots:
             self.sources,
             None if self.source is None else self.source[index],
         )
+
+    def heard(self, models: Collection[str]) -> Ballots:
+        """The same ballots as if only ``models`` had been asked; every other vote is `NoVote.NOT_ASKED`."""
+        unasked = np.array([name not in models for name in self.models], dtype=np.bool_)
+        votes = np.where(unasked[None, :], int(NoVote.NOT_ASKED), self.votes)
+        return replace(self, votes=votes, confidence=np.where(unasked[None, :], np.nan, self.confidence))
+
+
+def stack(parts: Sequence[Ballots]) -> Ballots:
+    """Tables of the same models one under the other. Raises ValueError when their models or sources differ."""
+    first = parts[0]
+    if any(part.models != first.models or part.sources != first.sources for part in parts):
+        raise ValueError("only tables of the same models and sources can be stacked")
+    sources = [part.source for part in parts if part.source is not None]
+    if sources and len(sources) != len(parts):
+        raise ValueError("either all tables or none must have sources")
+    return Ballots(
+        first.models,
+        first.families,
+        sum((part.domains for part in parts), ()),
+        sum((part.answer_types for part in parts), ()),
+        sum((part.ids for part in parts), ()),
+        np.concatenate([part.votes for part in parts]),
+        np.concatenate([part.candidates for part in parts]),
+        np.concatenate([part.open_set for part in parts]),
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.confidence for part in parts]),
+        first.sources,
+        np.concatenate(sources) if sources else None,
+    )

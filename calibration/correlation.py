@@ -28,8 +28,8 @@ def effective_votes(n: int, rho: float) -> float:
     """How many independent votes n votes with mean pairwise error correlation ``rho`` are worth: n / (1 + (n − 1) ρ).
 
     The variance of a mean of n equally correlated variables is that of n / (1 + (n − 1) ρ) independent ones (Kish's
-    design effect). Lies in [0, n]: a negative ``rho`` counts as 0, since errors that avoid each other in a sample are no
-    promise of more than n votes.
+    design effect). Lies in [0, n]: a negative ``rho`` counts as 0, since errors that avoid each other in a sample are
+    no promise of more than n votes.
     """
     return 0.0 if n <= 0 else n / (1.0 + (n - 1) * min(max(rho, 0.0), 1.0))
 

@@ -1,36 +1,60 @@
-"""Labelled ballots in, snapshot out."""
+"""Labelled ballots in, snapshot out: every choice is made by held-out log loss on the labels themselves."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from calibration import correlation, reliability
-from calibration.aggregators import conditional_logit
+from calibration import correlation, lazy, member_confidence, reliability
+from calibration.aggregators import best_single, conditional_logit, log_odds
+from calibration.aggregators.vote_weights import VoteWeights
 from calibration.ballots import UNKNOWN, Ballots
-from calibration.curve import IDENTITY
-from calibration.member_confidence import MemberCurves
+from calibration.calibrators import Sample, choose
+from calibration.calibrators import values as curve_values
+from calibration.curve import Curve
+from calibration.folds import folds
+from calibration.lazy import LazyPlan, Walks
+from calibration.scoring import leads
 from calibration.snapshot import Aggregator, Snapshot, build
+from calibration.tally import Floats, Ints
+
+_FOLDS = 3
+
+Method = Callable[[Ballots, Sequence[Sequence[str]]], VoteWeights]
+
+METHODS: dict[str, Method] = {
+    "log_odds": lambda ballots, _waves: log_odds.fit(ballots),
+    "conditional_logit_pooled": conditional_logit.fit_pooled,
+    "conditional_logit": lambda ballots, waves: conditional_logit.fit(ballots, partial=waves),
+}
+"""What may be deployed, from plain to rich. The plainest of those that are equally good is taken."""
 
 
 def fit(
     ballots: Ballots, *, name: str = "default", parent: str | None = None, fitted_at: datetime, min_labels: int = 30
 ) -> Snapshot | None:
-    """Snapshot of the labelled rows; ``None`` with fewer than ``min_labels`` of them.
+    """Snapshot of the labelled rows; ``None`` with fewer than ``min_labels`` of them or without models.
 
-    Deterministic in the rows and independent of their order; ``fitted_at`` is given by the caller, never the clock.
+    Closed and open questions are fitted apart, each where it has ``min_labels``. Deterministic in the rows and
+    independent of their order; ``fitted_at`` is given by the caller, never the clock.
     """
     known = ballots.take(ballots.truth != UNKNOWN)
     if len(known) < min_labels or not known.models:
         return None
-    known = known.take(_by_id(known))
-    aggregators = {}
-    for key, is_open in (("closed", False), ("open", True)):
-        part = known.take(known.open_set == is_open)
-        if len(part) >= min_labels:
-            aggregators[key] = _aggregator(part)
+    known = known.take(np.argsort(np.array(known.ids, dtype=str), kind="stable"))
+    # The arrays are small: threads of BLAS would only wait for one another, on a shared machine three times as long.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _snapshot(known, name, parent, fitted_at, min_labels)
+
+
+def _snapshot(known: Ballots, name: str, parent: str | None, fitted_at: datetime, min_labels: int) -> Snapshot:
+    order = best_first(known)
+    parts = {key: known.take(known.open_set == flag) for key, flag in (("closed", False), ("open", True))}
+    fitted = {key: _aggregator(part, order) for key, part in parts.items() if len(part) >= min_labels}
     return build(
         fitted_at=fitted_at,
         name=name,
@@ -40,23 +64,72 @@ def fit(
         families=known.families,
         domains=tuple(sorted(set(known.domains))),
         reliability=reliability.fit(known),
-        aggregators=aggregators,
-        members=MemberCurves(),
+        aggregators={key: aggregator for key, (aggregator, _) in fitted.items()},
+        members=member_confidence.fit(known),
         correlation=correlation.fit(known),
+        plans=tuple(plan for _, plan in list(fitted.values())[:1]),
     )
 
 
-def _by_id(ballots: Ballots) -> NDArray[np.int64]:
-    return np.argsort(np.array(ballots.ids, dtype=str), kind="stable")
+def best_first(ballots: Ballots) -> tuple[str, ...]:
+    """Model names, the most often right first; equals in column order."""
+    ranked = np.argsort(-best_single.accuracies(ballots), kind="stable")
+    return tuple(ballots.models[i] for i in ranked.tolist())
 
 
-def _aggregator(ballots: Ballots) -> Aggregator:
+@dataclass(frozen=True)
+class _HeldOut:
+    """A method's weights per fold and its posterior (n, w) on the rows that were held out from them."""
+
+    weights: tuple[VoteWeights, ...]
+    posterior: Floats
+    losses: Floats
+
+
+def _aggregator(ballots: Ballots, order: tuple[str, ...]) -> tuple[Aggregator, LazyPlan]:
+    """The method of least held-out log loss, refitted on all rows, its calibrator and its lazy plan."""
+    waves = lazy.first_waves(order)
+    fold = folds(ballots.ids, _FOLDS)
+    tried = {kind: _held_out(method, ballots, waves, fold) for kind, method in METHODS.items()}
+    kind = min(tried, key=lambda name: tried[name].losses.mean())
+    held = tried[kind]
+    found = leads(held.posterior, ballots)
+    curve = choose(Sample(found.confidence, found.right, ballots.domains), fold)
     types = ballots.answer_types
-    return Aggregator(
-        kind="conditional_logit",
+    aggregator = Aggregator(
+        kind=kind,
         labels=len(ballots),
-        weights=conditional_logit.fit(ballots),
-        curve=IDENTITY,
+        weights=METHODS[kind](ballots, waves),
+        curve=curve,
         answer_types={name: types.count(name) for name in sorted(set(types))},
-        held_out={},
+        held_out={name: float(one.losses.mean()) for name, one in tried.items()},
     )
+    return aggregator, lazy.fit(order, _walks(held, fold, curve, ballots, order))
+
+
+def _held_out(method: Method, ballots: Ballots, waves: Sequence[Sequence[str]], fold: Ints) -> _HeldOut:
+    """Fit without each fold, predict it. A fold that would leave nothing to fit on is predicted by a fit on nothing."""
+    weights = tuple(method(ballots.take(fold != part), waves) for part in range(_FOLDS))
+    posterior = _predict(weights, ballots, fold)
+    missing = np.where(ballots.truth >= 0, ballots.truth, ballots.candidates)
+    likelihood = posterior[np.arange(len(ballots)), np.minimum(missing, posterior.shape[1] - 1)]
+    return _HeldOut(weights, posterior, -np.log(np.maximum(likelihood, 1e-12)))
+
+
+def _predict(weights: Sequence[VoteWeights], ballots: Ballots, fold: Ints) -> Floats:
+    table = np.zeros((len(ballots), int(ballots.candidates.max(initial=0)) + 1))
+    for part, one in enumerate(weights):
+        rows = np.flatnonzero(fold == part)
+        posterior = one.posterior(ballots.take(rows))
+        table[rows, : posterior.shape[1]] = posterior
+    return table
+
+
+def _walks(held: _HeldOut, fold: Ints, curve: Curve, ballots: Ballots, order: tuple[str, ...]) -> Walks:
+    """Every ballot heard member by member in ``order``, by weights that were fitted without it."""
+    found = [
+        leads(_predict(held.weights, heard, fold), heard)
+        for heard in (ballots.heard(order[: k + 1]) for k in range(len(order)))
+    ]
+    confidence = np.stack([curve_values(curve, one.confidence, ballots.domains) for one in found])
+    return Walks(confidence, np.stack([one.right for one in found]))

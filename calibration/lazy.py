@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from calibration.curve import EDGE, logit
 from calibration.frozen import Frozen
+from calibration.tally import Floats, Ints
+
+MIN_CALLS = 3
+"""Fewer first opinions cost risk: two models that agree may be two that err together."""
+
+TARGET_RISK = 0.15
+"""Selective risk at which a plan is fitted: the level at which a thousand labels certify most of the traffic."""
+
+_MARGINS = (0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)
 
 
 class LazyPlan(Frozen):
     """Order and stopping rule of a panel.
 
-    order      model names, the one worth asking first first.
-    min_calls  members asked before anything may stop.
-    accept     confidence from which an early answer stands: stop.
-    hopeless   hopeless[k]: with k + 1 members asked, a confidence below this will not reach an accept: stop.
+    order        model names, the one to ask first first.
+    min_calls    members asked before anything may stop.
+    margin       in log odds: while the confidence is nearer than this to the bar, another call may change the route.
+    accept       the bar for a lazy panel where the request's certificate gives none; ``accept_full`` the bar under
+                 which the full panel accepts as much. Both as fitted at `TARGET_RISK`.
     """
 
     order: tuple[str, ...]
     min_calls: int
+    margin: float
     accept: float
-    hopeless: tuple[float, ...]
+    accept_full: float
 
     def wants_more(self, confidence: float | None, asked: int, *, threshold: float | None = None) -> bool:
-        """Whether another member is worth its price after ``asked`` members were heard.
+        """Whether another member is worth its price after ``asked`` members were asked.
 
-        ``threshold`` is the confidence that the request's certificate accepts from, where it has one. Without a
-        confidence there is nothing to stop on.
+        ``threshold`` is the confidence that the request's certificate accepts from, where it has one. Sure enough
+        stops, and so does hopeless; without a confidence there is nothing to stop on.
         """
         if asked >= len(self.order):
             return False
         if asked < self.min_calls or confidence is None:
             return True
-        bar = self.accept if threshold is None else max(threshold, self.accept)
-        floor = self.hopeless[asked - 1] if asked <= len(self.hopeless) else 0.0
-        return floor <= confidence < bar
+        return abs(logit(confidence) - logit(self.accept if threshold is None else threshold)) < self.margin
 
 
 def restricted(plan: LazyPlan, models: Sequence[str]) -> LazyPlan | None:
@@ -42,3 +56,73 @@ def restricted(plan: LazyPlan, models: Sequence[str]) -> LazyPlan | None:
         return None
     order = tuple(name for name in plan.order if name in set(models))
     return plan.model_copy(update={"order": order, "min_calls": min(plan.min_calls, len(order))})
+
+
+def first_waves(order: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The parts of a panel that fitting should have seen alone: the first wave, and half-way from it to all."""
+    sizes = {MIN_CALLS, (len(order) + MIN_CALLS) // 2}
+    return tuple(tuple(order[:size]) for size in sorted(sizes) if size < len(order))
+
+
+@dataclass(frozen=True)
+class Walks:
+    """n ballots heard member by member: confidence float (m, n) and right float (m, n) after 1, 2, … m members."""
+
+    confidence: Floats
+    right: Floats
+
+    def stop(self, bar: float, margin: float, min_calls: int) -> tuple[Ints, NDArray[np.bool_]]:
+        """Calls made, int (n,), and whether the answer was accepted, bool (n,)."""
+        m, n = self.confidence.shape
+        clipped = np.clip(self.confidence, EDGE, 1.0 - EDGE)
+        near = np.abs(np.log(clipped / (1.0 - clipped)) - logit(bar)) < margin
+        near[: min_calls - 1] = True
+        near[m - 1] = False
+        calls = near.argmin(axis=0) + 1
+        return calls, self.confidence[calls - 1, np.arange(n)] >= bar
+
+    def error(self, calls: Ints, accepted: NDArray[np.bool_]) -> float:
+        """Error of the accepted answers, 0 where there are none."""
+        rows = np.flatnonzero(accepted)
+        return float(1.0 - self.right[calls[rows] - 1, rows].mean()) if len(rows) else 0.0
+
+
+def fit(order: Sequence[str], walks: Walks) -> LazyPlan:
+    """Plan for members in ``order`` from walks over held-out labelled ballots.
+
+    The full panel's bar is the lowest at which its predicted selective risk is `TARGET_RISK`. The lazy panel takes the
+    smallest margin at which, accepting as many answers, it errs no more than the full panel, up to one standard error.
+    """
+    m, n = walks.confidence.shape
+    min_calls = min(MIN_CALLS, m)
+    full_bar = _bar_at_risk(walks.confidence[-1], TARGET_RISK)
+    everyone, accepted = walks.stop(full_bar, float("inf"), m)
+    full_error = walks.error(everyone, accepted)
+    for margin in _MARGINS:
+        bar = _bar_at_coverage(walks, float(accepted.mean()), margin, min_calls)
+        calls, early = walks.stop(bar, margin, min_calls)
+        differ = float(((calls != everyone) & (early != accepted)).mean())
+        slack = np.sqrt(differ * 0.25 / n) / max(float(accepted.mean()), 1.0 / n)
+        if walks.error(calls, early) <= full_error + slack:
+            break
+    return LazyPlan(order=tuple(order), min_calls=min_calls, margin=margin, accept=bar, accept_full=full_bar)
+
+
+def _bar_at_risk(confidence: Floats, risk: float) -> float:
+    """The lowest confidence at which the mean of 1 − confidence above it is at most ``risk``; 1 where there is none."""
+    ordered = np.sort(confidence)[::-1]
+    predicted = np.cumsum(1.0 - ordered) / np.arange(1, len(ordered) + 1)
+    within = np.flatnonzero(predicted <= risk)
+    return float(ordered[within[-1]]) if len(within) else 1.0
+
+
+def _bar_at_coverage(walks: Walks, coverage: float, margin: float, min_calls: int) -> float:
+    """The bar under which the lazy panel accepts a given share, by bisection (the share falls as the bar rises)."""
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = (low + high) / 2
+        if walks.stop(middle, margin, min_calls)[1].mean() > coverage:
+            low = middle
+        else:
+            high = middle
+    return high

@@ -157,7 +157,7 @@ class Snapshot(Frozen):
         raw: float,
     ) -> float | None:
         """Calibrated probability that a member's answer is right, from its own raw confidence; ``None`` if unfitted."""
-        return self.members.value(source, model, version or "", prompt_hash or "", answer_type, domain, raw)
+        return self.members.value((source, model, version or "", prompt_hash or "", answer_type), domain, raw)
 
     def reliability_of(self, model: str, domain: str) -> Reliability | None:
         """Reliability of a model in a domain, over all domains where that one is unknown, ``None`` if it is."""
@@ -200,7 +200,7 @@ class Snapshot(Frozen):
                 for i, model in enumerate(models)
             )
             found = (weights, aggregator.weights.none_score(domain) if open_set else None)
-            if len(self._compilations) < _CACHED:  # model names come from configuration, but nothing here grows for ever
+            if len(self._compilations) < _CACHED:  # panels and domains are few, but nothing here grows for ever
                 self._compilations[key] = found
         return found
 

@@ -1,8 +1,15 @@
-"""The form in which every fitted vote-counting method is kept: a softmax over candidates of summed vote weights.
+"""The form in which fitted vote-weighing methods are kept: a softmax over candidates of summed vote weights.
 
-For a candidate c with k votes, ``score(c) = Σ_{models m voting c} weight(m, domain, answer type) + Σ_{j ≤ k} step_j``; a
-candidate without votes scores 0, "none of these" of an open question scores ``none``. The posterior is the softmax of
-the scores, so options that nobody chose keep mass and any number of options is possible.
+A candidate with k ≥ 1 votes scores the sum of
+  weight(m, domain, answer type)   over the models m that vote for it: what a vote of that model is worth,
+  step_1 + … + step_k              whoever votes: the second vote for a candidate tells less than the first,
+  k · crowd · log odds of options  a coincidence is less likely among many options,
+  position(candidate)              models lean towards some positions of a list when they guess
+                                   (Zheng et al. 2023, "Large language models are not robust multiple choice selectors",
+                                   arXiv:2309.03882),
+  silence · silent members         abstentions and refusals say that the question is hard.
+A candidate without votes scores 0 and "none of these" of an open question scores ``none``. The posterior is the softmax
+of the scores, so options that nobody chose keep mass and any number of options is possible.
 """
 
 from __future__ import annotations
@@ -13,25 +20,36 @@ from functools import cached_property
 
 import numpy as np
 
-from calibration.ballots import Ballots
+from calibration.ballots import Ballots, NoVote
 from calibration.frozen import Frozen
 from calibration.tally import Floats, Tally
+
+UNHEARD = (int(NoVote.NOT_ASKED), int(NoVote.CANCELLED), int(NoVote.FAILED))
+"""No votes that say nothing about the question: the member never spoke. All other no votes are silence."""
 
 
 class VoteWeights(Frozen):
     """Weights of votes in nats.
 
-    steps    what the j-th vote for the same candidate adds, whoever casts it; beyond the last one nothing.
-    models   what a model's vote adds on top. A model that is not here adds 0: it counts as an average one.
-    domains  domain → model → term added in that domain; an unseen domain adds 0.
-    types    answer type → model → term. Only the types named here have been fitted.
-    none     score of "none of these" (open questions), with ``none_domains`` added by domain.
+    steps      what the j-th vote for the same candidate adds, whoever casts it; beyond the last one nothing.
+    models     what a model's vote adds on top. A model that is not here adds 0: it counts as an average one.
+    domains    domain → model → term added in that domain; an unseen domain adds 0.
+    types      answer type → model → term added for that type.
+    positions  what a voted candidate at each position adds; beyond the last one nothing.
+    crowd      per vote and unit of log((K − 1) / (K_ref − 1)), K the number of options.
+    options    (fewest, reference, most) options seen at fitting; K is clipped to that range.
+    silence    added to every voted candidate per member that was heard and gave no answer.
+    none       score of "none of these" (open questions), with ``none_domains`` added by domain.
     """
 
     steps: tuple[float, ...]
     models: dict[str, float]
     domains: dict[str, dict[str, float]] = {}
     types: dict[str, dict[str, float]] = {}
+    positions: tuple[float, ...] = ()
+    crowd: float = 0.0
+    options: tuple[int, int, int] = (2, 2, 2)
+    silence: float = 0.0
     none: float = 0.0
     none_domains: dict[str, float] = {}
 
@@ -42,12 +60,8 @@ class VoteWeights(Frozen):
             sums.append(sums[-1] + step)
         return tuple(sums)
 
-    def step_sum(self, count: int) -> float:
-        """What ``count`` votes add whoever casts them."""
-        return self._cumulative[min(count, len(self.steps))]
-
     def vote(self, model: str, domain: str, answer_type: str) -> float:
-        """What one vote of ``model`` adds to its candidate, steps apart."""
+        """What one vote of ``model`` adds to its candidate, counts apart."""
         return (
             self.models.get(model, 0.0)
             + self.domains.get(domain, {}).get(model, 0.0)
@@ -61,37 +75,69 @@ class VoteWeights(Frozen):
     def posterior_one(self, weights: Sequence[float], votes: Sequence[int], size: int, none: float | None) -> Floats:
         """Posterior of one ballot in plain arithmetic: float (size [+ 1 for "none of these"]).
 
-        ``weights`` are `vote` of each member; negative votes are no votes; ``none`` is `none_score`, or ``None`` where
-        the candidates are all there is.
+        ``weights`` are `vote` of each member, ``none`` is `none_score`, or ``None`` for a closed question, whose
+        candidates are all there is.
         """
-        scores = [0.0] * size
-        counts = [0] * size
+        scores, counts, silent = [0.0] * size, [0] * size, 0
         for weight, vote in zip(weights, votes, strict=True):
             if vote >= 0:
                 scores[vote] += weight
                 counts[vote] += 1
-        steps, last = self._cumulative, len(self.steps)
-        scores = [s + steps[min(c, last)] if c else 0.0 for s, c in zip(scores, counts, strict=True)]
-        if none is not None:
-            scores.append(none)
-        return softmax_one(scores)
+            elif vote not in UNHEARD:
+                silent += 1
+        crowd = self.crowd * crowding(size, self.options) if none is None else 0.0
+        silence = self.silence * silent
+        for candidate, count in enumerate(counts):
+            if count:
+                scores[candidate] += self._shared(candidate, count, none is None) + crowd * count + silence
+        return softmax_one(scores if none is None else [*scores, none])
+
+    def _shared(self, candidate: int, count: int, closed: bool) -> float:
+        position = self.positions[candidate] if closed and candidate < len(self.positions) else 0.0
+        return self._cumulative[min(count, len(self.steps))] + position
 
     def posterior(self, ballots: Ballots) -> Floats:
         """Posteriors of a table: float (n, w), w = max candidates + 1, "none of these" at column candidates[i]."""
         tally = Tally.of(ballots)
-        matrix = self._matrix(ballots)
-        scores = tally.sum_by_slot(matrix)
+        scores = tally.sum_by_slot(self._matrix(ballots))
         scores += np.asarray(self._cumulative)[np.minimum(tally.count, len(self.steps))]
+        scores += self.crowd * tally.count * log_options(ballots, self.options)[:, None]
+        scores += np.append(self.positions, 0.0)[positions_of(tally, ballots, len(self.positions))]
+        scores += self.silence * silent_members(ballots)[:, None]
         none = np.array([self.none_score(domain) for domain in ballots.domains])
         return spread(scores, tally, ballots, none)
 
     def _matrix(self, ballots: Ballots) -> Floats:
         """Float (n, m): the weight of each member's vote on each ballot."""
-        known: dict[tuple[str, str], list[float]] = {}
-        for key in set(zip(ballots.domains, ballots.answer_types, strict=True)):
-            known[key] = [self.vote(model, *key) for model in ballots.models]
-        rows = [known[key] for key in zip(ballots.domains, ballots.answer_types, strict=True)]
-        return np.array(rows).reshape(ballots.votes.shape)
+        keys = list(zip(ballots.domains, ballots.answer_types, strict=True))
+        known = {key: [self.vote(model, *key) for model in ballots.models] for key in set(keys)}
+        return np.array([known[key] for key in keys], dtype=np.float64).reshape(ballots.votes.shape)
+
+
+def crowding(size: int, options: tuple[int, int, int]) -> float:
+    """log((K − 1) / (K_ref − 1)) with K clipped to the range that was seen; a single option tells nothing."""
+    fewest, reference, most = options
+    clipped = min(max(size, fewest), most)
+    return math.log((clipped - 1) / (reference - 1)) if clipped > 1 and reference > 1 else 0.0
+
+
+def log_options(ballots: Ballots, options: tuple[int, int, int]) -> Floats:
+    """Float (n,): `crowding` of closed questions, 0 for open ones."""
+    sizes = np.unique(ballots.candidates)
+    table = np.array([crowding(int(size), options) for size in sizes])
+    values = table[np.searchsorted(sizes, ballots.candidates)] if len(sizes) else np.zeros(0)
+    return np.where(ballots.open_set, 0.0, values)
+
+
+def positions_of(tally: Tally, ballots: Ballots, known: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """Int (n, s): position of each slot's candidate among ``known`` positions, ``known`` where there is none."""
+    usable = (tally.candidate >= 0) & (tally.candidate < known) & ~ballots.open_set[:, None]
+    return np.where(usable, tally.candidate, known)
+
+
+def silent_members(ballots: Ballots) -> Floats:
+    """Float (n,): members that were heard and gave no answer."""
+    return np.asarray(((ballots.votes < 0) & ~np.isin(ballots.votes, UNHEARD)).sum(axis=1), dtype=np.float64)
 
 
 def softmax_one(scores: Sequence[float]) -> Floats:

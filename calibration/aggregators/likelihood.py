@@ -1,0 +1,50 @@
+"""Penalised likelihood of a softmax over the rows of a `Design`, and its maximum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
+
+from calibration.aggregators.design import Design
+from calibration.tally import Floats
+
+_STOP = {"maxiter": 500, "ftol": 1e-8}
+
+
+class Likelihood:
+    """Penalised negative log likelihood in nats and its gradient, as a function of p parameters.
+
+    The rows of ``design`` score ``offset + matrix @ theta`` (offset float (r,), matrix (r, p)); candidates without
+    votes score 0. The penalty is Σ penalty · theta² / 2.
+    """
+
+    def __init__(self, design: Design, matrix: csr_matrix, offset: Floats, penalty: Floats) -> None:
+        self._design = design
+        self._matrix = matrix
+        self._transposed = matrix.T.tocsr()
+        self._offset = offset
+        self._penalty = penalty
+        self._hits = design.truth[design.truth >= 0]
+
+    def __call__(self, theta: Floats) -> tuple[float, Floats]:
+        design = self._design
+        scores = self._offset + self._matrix @ theta
+        # The largest score of a ballot is at least the 0 of a candidate without votes; nothing below can overflow.
+        top = np.maximum(np.maximum.reduceat(scores, design.start), 0.0)
+        powers = np.exp(scores - top[design.ballot])
+        total = np.add.reduceat(powers, design.start) + design.unvoted * np.exp(-top)
+        loss = (top + np.log(total)).sum() - scores[self._hits].sum()
+        residual = powers / total[design.ballot]
+        residual[self._hits] -= 1.0
+        slope = self._transposed @ residual + self._penalty * theta
+        return float(loss + 0.5 * (self._penalty * theta**2).sum()), slope
+
+    def minimum(self, bounds: Sequence[tuple[float | None, float | None]] | None = None) -> Floats:
+        """The parameters (p,) of least loss, from a start at 0; zeros where there are no rows to learn from."""
+        start = np.zeros(len(self._penalty))
+        if not len(self._design.ballot):
+            return start
+        return np.asarray(minimize(self, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_STOP).x)
