@@ -34,6 +34,8 @@ TEMPTING = 0.6
 SLOPE, BOAST, MOOD = 0.25, 2.2, 0.6
 """Over-confidence: stated log-odds are ``BOAST + SLOPE``·true ones, with normal noise of deviation ``MOOD``."""
 
+REFUSAL = Reply("I'm sorry, but I can't help with that.")
+
 _NORMAL = NormalDist()
 
 
@@ -87,7 +89,7 @@ def answer(model: Simulated, truth: Truth, seed: int) -> Reply:
     """What ``model`` says to the question; see the module's text."""
     question = truth.question
     if uniform(seed, "refuses", model.name, question) < model.refuses:
-        return Reply("I'm sorry, but I can't help with that.", finish_reason="stop")
+        return REFUSAL
     skill = model.skill.get(truth.domain, model.skill["default"])
     common = math.sqrt(SHARED) * normal(seed, "difficulty", question)
     common += math.sqrt(FAMILY) * normal(seed, "family", model.family, question)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from consensus.types import AnswerSpec, BooleanSpec, LabelsSpec, NumberSpec, ObjectSpec
+from consensus.types import AnswerSpec, BooleanSpec, LabelsSpec, NumberSpec, ObjectSpec, TextSpec
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,13 @@ class Reply:
     finish_reason: str = "stop"
 
 
-REASONING = "Simulated reply: the answer was drawn, not thought of."
+REASONING = "This reply is simulated: nobody thought about it."
 
 
 def spoken(style: str, spec: AnswerSpec, value: Any, confidence: float) -> Reply:
-    """``value`` as the style says it: bare JSON, JSON in a code fence after a sentence, or prose."""
+    """``value`` as the style says it: bare JSON (always for objects and texts), JSON in a code fence, or prose."""
     body = json.dumps({"reasoning": REASONING, "answer": value, "confidence": confidence})
-    if style == "json" or isinstance(spec, ObjectSpec):
+    if style == "json" or isinstance(spec, ObjectSpec | TextSpec):
         return Reply(body)
     if style == "fenced":
         return Reply(f"Here is my answer.\n\n```json\n{body}\n```")
