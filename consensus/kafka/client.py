@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TypeVar
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pydantic import BaseModel
 
@@ -34,6 +35,8 @@ STOP_S = 5.0
 
 Headers = tuple[tuple[str, bytes], ...]
 M = TypeVar("M", bound=BaseModel)
+
+log = structlog.get_logger()
 
 
 def partition_of(tenant: str, request_id: str, partitions: int) -> int:
@@ -183,9 +186,15 @@ class Client:
 
 
 async def _close(stop: Callable[[], Awaitable[None]]) -> None:
-    # What does not close while the broker is away dies with the process.
-    with suppress(BrokerUnavailable):
-        await bounded(stop(), STOP_S, "closing")
+    # In a task of its own: while the broker is away the client library never ends, or lets a CancelledError of its own
+    # tasks out, and neither may end the gateway's shutdown. What does not close here dies with the process.
+    closing = asyncio.ensure_future(stop())
+    _, late = await asyncio.wait({closing}, timeout=STOP_S)
+    if late:
+        closing.cancel()
+        await asyncio.wait(late, timeout=STOP_S)
+    if closing.done() and not closing.cancelled() and (error := closing.exception()) is not None:
+        log.warning("kafka_client_not_closed", error=type(error).__name__)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

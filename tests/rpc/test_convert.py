@@ -143,7 +143,10 @@ def test_times_are_utc_with_microseconds() -> None:
 
 @pytest.mark.parametrize("seconds", [-(2**63), 2**62])
 def test_a_time_beyond_the_calendar_is_refused(seconds: int) -> None:
-    message = calibration_pb2.Outcome(outcome_id="o", request_id="r", source="OUTCOME_SOURCE_GOLD", observed_at=Timestamp(seconds=seconds))
+    gold = calibration_pb2.OUTCOME_SOURCE_GOLD
+    message = calibration_pb2.Outcome(
+        outcome_id="o", request_id="r", source=gold, observed_at=Timestamp(seconds=seconds)
+    )
     with pytest.raises(Malformed) as caught:
         from_proto(Outcome, message, "outcome")
     assert (caught.value.field, caught.value.code) == ("outcome.observed_at", "out_of_range")
