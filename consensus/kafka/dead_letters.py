@@ -6,12 +6,14 @@ rather a bad deploy than bad input. Its state is kept in the ledger, so that res
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from consensus.errors import DeadLetter, DeadLetterLimit
 from consensus.kafka.messages import Incoming, Outgoing
+from consensus.kafka.patience import patiently
 from consensus.kafka.topics import Topics
-from consensus.ledger.gates import GateState
+from consensus.ledger.gates import Gates, GateState
 from consensus.settings import KafkaSettings
 
 MAX_REASON = 500
@@ -37,35 +39,49 @@ def dead_letter(topics: Topics, record: Incoming, error: DeadLetter) -> Outgoing
     return Outgoing(topics.dead_letters, None, record.key, value, kept + added)
 
 
-@dataclass(frozen=True)
-class GatePolicy:
-    """``ratio`` of the last ``window`` records, and ``run`` in a row, beyond which consumption stops."""
+class Gate:
+    """Counts the dead letters of one input partition."""
 
-    ratio: float
-    window: int
-    run: int
+    def __init__(self, gates: Gates, settings: KafkaSettings, topic: str, partition: int) -> None:
+        self._gates = gates
+        self._settings = settings
+        self._name = f"{settings.group}:{topic}:{partition}"
+        self._state = GateState()
 
-    @classmethod
-    def of(cls, settings: KafkaSettings) -> GatePolicy:
-        return cls(settings.dead_letter_ratio, settings.dead_letter_window, settings.dead_letter_run)
+    async def load(self) -> None:
+        """Go on where the last owner stood. Raises DeadLetterLimit while nobody has resumed, and StoreUnavailable."""
+        self._state = await self._gates.load(self._name)
+        self._check()
+
+    async def passed(self, dead: Sequence[bool]) -> None:
+        """Note the next records, each with whether it became a dead letter. Raises DeadLetterLimit."""
+        unbroken = self._state.run > 0
+        for one in dead:
+            self._state = following(self._state, one, window=self._settings.dead_letter_window)
+        if unbroken or any(dead):
+            await patiently(lambda: self._gates.save(self._name, self._state), "saving the count of dead letters")
+            self._check()
+
+    def _check(self) -> None:
+        trouble = excess(self._state, self._settings)
+        if trouble is not None:
+            raise DeadLetterLimit(
+                f"{trouble} of {self._name} became dead letters: consumption stops; look at them with `consensus "
+                "dead-letters list`, repair the cause, then `consensus dead-letters resume`"
+            )
 
 
-def passed(policy: GatePolicy, state: GateState, dead: bool) -> GateState:
+def following(state: GateState, dead: bool, *, window: int) -> GateState:
     """The state after one more record."""
-    recent = (*state.recent, dead)[-policy.window :]
+    recent = (*state.recent, dead)[-window:]
     return replace(state, recent=recent, run=state.run + 1 if dead else 0)
 
 
-def check(policy: GatePolicy, state: GateState, name: str) -> None:
-    """Raises DeadLetterLimit when the gate ``name`` is to be closed: a person looks, repairs and resets it."""
-    share = sum(state.recent) / len(state.recent) if len(state.recent) == policy.window else 0.0
-    if state.run >= policy.run:
-        trouble = f"the last {state.run} records"
-    elif share > policy.ratio:
-        trouble = f"{share:.0%} of the last {policy.window} records"
-    else:
-        return
-    raise DeadLetterLimit(
-        f"{trouble} of {name} became dead letters: consumption stops; look at them with `consensus dead-letters list`, "
-        "repair the cause, then `consensus dead-letters resume`"
-    )
+def excess(state: GateState, settings: KafkaSettings) -> str | None:
+    """What is too much, in words, or None. A share is judged over a full window only."""
+    if state.run >= settings.dead_letter_run:
+        return f"the last {state.run} records"
+    share = sum(state.recent) / settings.dead_letter_window
+    if len(state.recent) == settings.dead_letter_window and share > settings.dead_letter_ratio:
+        return f"{share:.0%} of the last {settings.dead_letter_window} records"
+    return None
