@@ -17,6 +17,7 @@ from consensus.kafka.progress import Place, positions
 from consensus.kafka.topics import Topics
 from consensus.ledger import Version, tables
 from consensus.settings import KafkaSettings
+from consensus.types import Answer
 
 NOUNS = ("requests", "verdicts", "reviews", "rulings", "signals", "outcomes", "dead_letters")
 CALLS_S = 60.0
@@ -36,8 +37,8 @@ class Evidence:
     """What the oracle looks at. Records by noun of `consensus.kafka.topics`, by partition and offset.
 
     ``positions``: what the workers' group has committed. ``versions``: the stored decisions. ``effects``: by place of a
-    ruling's record (partition, offset) the version it produced. ``leftovers``: (tenant, id) of paid answers that still
-    lie in the ledger. ``links``: the calibrator's chain by partition, None where no calibrator ran.
+    ruling's record (partition, offset) the version it produced. ``answers``: paid answers that lie in the ledger, by
+    tenant and id, then by call; those of a committed decision are kept with it instead. ``links``: the calibrator's chain by partition, None where no calibrator ran.
     """
 
     topics: Topics
@@ -45,7 +46,7 @@ class Evidence:
     positions: Mapping[Place, Position]
     versions: Sequence[Version]
     effects: Mapping[tuple[int, int], int]
-    leftovers: Sequence[tuple[str, str]]
+    answers: Mapping[tuple[str, str], Mapping[str, Answer]]
     calls: Sequence[Call]
     links: Mapping[int, Sequence[Link]] | None = None
 
@@ -61,14 +62,14 @@ async def gather(kafka: KafkaSettings, engine: AsyncEngine, provider: str, *, ch
     """
     topics = Topics(kafka.prefix)
     records = {noun: await dump(kafka, topics.named(noun)) for noun in NOUNS}
-    found = Evidence(topics, records, await positions(kafka), (), {}, (), await _calls(provider))
+    found = Evidence(topics, records, await positions(kafka), (), {}, {}, await _calls(provider))
     async with engine.connect() as connection:
         found = await _with_ledger(connection, found)
         return replace(found, links=await _links(connection)) if chained else found
 
 
 async def _with_ledger(connection: AsyncConnection, found: Evidence) -> Evidence:
-    decisions, rulings, answers = tables.decisions, tables.rulings.c, tables.answers.c
+    decisions, rulings = tables.decisions, tables.rulings.c
     names = [field.name for field in fields(Version) if field.name != "committed"]
     query = select(decisions).order_by(decisions.c.tenant, decisions.c.request_id, decisions.c.version)
     rows = (await connection.execute(query)).all()
@@ -77,9 +78,11 @@ async def _with_ledger(connection: AsyncConnection, found: Evidence) -> Evidence
     ]
     ruled = select(rulings.log_partition, rulings.log_offset, rulings.version).where(rulings.version.is_not(None))
     effects = {(row.log_partition, row.log_offset): row.version for row in await connection.execute(ruled)}
-    left = await connection.execute(select(answers.tenant, answers.request_id).distinct())
-    leftovers = [(row.tenant, row.request_id) for row in left]
-    return replace(found, versions=versions, effects=effects, leftovers=leftovers)
+    answers: dict[tuple[str, str], dict[str, Answer]] = {}
+    for row in await connection.execute(select(tables.answers)):
+        answer = Answer.model_validate_json(row.answer)
+        answers.setdefault((row.tenant, row.request_id), {})[row.call] = answer
+    return replace(found, versions=versions, effects=effects, answers=answers)
 
 
 async def _links(connection: AsyncConnection) -> Mapping[int, Sequence[Link]]:

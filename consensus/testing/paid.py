@@ -39,13 +39,16 @@ def check(run: Run) -> Iterator[Violation]:
         worst = ", ".join(f"{where} ×{count}" for where, count in again.most_common(5))
         what = f"{sum(again.values())} calls paid for again, {run.allowed.paid_again} excused: {worst}"
         yield Violation("I5", "provider", what)
-    for tenant, request_id in run.evidence.leftovers:
-        if any(version.key == (tenant, request_id) and version.committed for version in run.evidence.versions):
-            yield Violation("I5", f"{tenant}:{request_id}", "its answers are still in the ledger after the commit")
+    committed = {version.key for version in run.evidence.versions if version.committed}
+    for tenant, request_id in sorted(committed & run.evidence.answers.keys()):
+        yield Violation("I5", f"{tenant}:{request_id}", "its answers are still in the ledger after the commit")
 
 
 def paid_again(run: Run) -> Counter[str]:
-    """Calls that the provider saw beyond the attempts that the ledger holds, by request (panel) or model (others)."""
+    """Calls that the provider saw beyond the attempts that the ledger holds, by request (panel) or model (others).
+
+    Right after a crash these are the answers that could not be recorded; at the end of a run, calls paid for in vain.
+    """
     seen: Counter[tuple[str, str]] = Counter((call.model, call.prompt) for call in run.evidence.calls)
     ledger = _ledger(run)
     again: Counter[str] = Counter()
@@ -74,12 +77,13 @@ def prompt_digest(case: Case) -> str:
 
 
 def _ledger(run: Run) -> Mapping[Key, Mapping[str, Answer]]:
-    """What was paid for each request, by call, as it was kept with the first version."""
-    return {
+    """What was paid for each request, by call: kept with its first version, or not decided yet."""
+    decided = {
         version.key: _RECORDED.validate_json(version.answers)
         for version in run.evidence.versions
         if version.version == 1 and version.answers is not None
     }
+    return {**run.evidence.answers, **decided}
 
 
 def _budget(where: str, case: Case, recorded: Mapping[str, Answer]) -> Iterator[Violation]:
