@@ -38,7 +38,8 @@ class Evidence:
 
     ``positions``: what the workers' group has committed. ``versions``: the stored decisions. ``effects``: by place of a
     ruling's record (partition, offset) the version it produced. ``answers``: paid answers that lie in the ledger, by
-    tenant and id, then by call; those of a committed decision are kept with it instead. ``links``: the calibrator's chain by partition, None where no calibrator ran.
+    tenant and id, then by call; those of a committed decision are kept with it instead. ``links``: the calibrator's
+    chain by partition, None where no calibrator ran.
     """
 
     topics: Topics
