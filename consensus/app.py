@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,10 +18,11 @@ from consensus.errors import ConfigError, ModelError
 from consensus.kafka.calibrator import Calibrator
 from consensus.kafka.client import Client
 from consensus.kafka.snapshots import Follower
+from consensus.kafka.worker import Worker
 from consensus.ledger import Ledger
 from consensus.life import Surroundings, Task, running
 from consensus.metrics import Metrics
-from consensus.pipeline import Resources
+from consensus.pipeline import Resources, decide
 from consensus.policy import ModelPolicy
 from consensus.rpc.server import Server
 from consensus.settings import Settings
@@ -71,6 +74,30 @@ async def resources(settings: Settings, metrics: Metrics | None = None) -> Async
         )
     finally:
         await models.close(members)
+
+
+@asynccontextmanager
+async def worker(settings: Settings, around: Surroundings) -> AsyncIterator[tuple[Task, ...]]:
+    """Decide requests, apply rulings. On leaving: stop polling, drain to the deadline, commit, leave the group."""
+    kafka = settings.kafka
+    async with (
+        migrated_store(settings) as engine,
+        resources(settings, around.metrics) as bare,
+        _snapshots(settings, around.metrics) as follower,
+    ):
+        ready = replace(bare, snapshots=lambda _cls: follower.current)
+        ledger = Ledger(engine, timeout_s=settings.store.timeout_s, poison=kafka.poison_crashes)
+        service = Worker(kafka, ledger, partial(decide, resources=ready), around.metrics)
+        await service.start()
+        around.health.able = lambda: service.ready
+        try:
+            async with running(service.run()) as working, running(follower.run()) as following:
+                try:
+                    yield working, following
+                finally:
+                    await service.drain()
+        finally:
+            await service.stop()
 
 
 @asynccontextmanager

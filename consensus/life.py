@@ -21,22 +21,24 @@ logger = structlog.get_logger(__name__)
 Task = asyncio.Task[None]
 
 
-def _alive() -> bool:
+def _always() -> bool:
     return True
 
 
 @dataclass
 class Health:
-    """What the probes say: ``live`` until the process must be restarted, ``ready`` from the start to the drain."""
+    """What the probes say. ``started`` from the start to the drain; ``able`` what the process itself knows of it."""
 
-    live: Callable[[], bool] = _alive
-    ready: bool = False
+    started: bool = False
+    able: Callable[[], bool] = _always
 
     def is_live(self) -> bool:
-        return self.live()
+        """Whether the event loop turns: answering at all says so. What hangs ends the process by its own watchdog."""
+        return True
 
     def is_ready(self) -> bool:
-        return self.ready
+        """Whether work may be sent here."""
+        return self.started and self.able()
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,12 @@ async def serve(name: str, telemetry: TelemetrySettings, process: Process) -> No
     health = around.health
     listening = probes(telemetry.listen, around.metrics, live=health.is_live, ready=health.is_ready)
     async with listening, process(around) as tasks:
-        health.ready = True
+        health.started = True
         logger.info("ready", process=name)
         try:
             await _first(stopping, tasks)
         finally:
-            health.ready = False
+            health.started = False
             logger.info("draining", process=name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -74,12 +75,9 @@ async def house(
         async with store(found.settings) as engine:
             await migrate(engine)
         stack.push_async_callback(_stop, found)
-        for name in SERVICES:
-            await found.start(name)
+        await asyncio.gather(*(found.start(name) for name in SERVICES))
         yield found
 
 
 async def _stop(found: House) -> None:
-    for name in SERVICES:
-        if name in found.processes:
-            await found.processes[name].stop()
+    await asyncio.gather(*(process.stop() for process in found.processes.values()))

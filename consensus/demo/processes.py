@@ -15,7 +15,7 @@ import aiohttp
 
 from consensus.errors import ConsensusError
 
-READY_S = 60.0
+READY_S = 120.0
 STOP_S = 20.0
 
 
