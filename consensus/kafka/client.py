@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import TypeVar
 
-import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from consensus import wire
-from consensus.errors import BrokerUnavailable, Malformed
+from consensus.errors import BrokerUnavailable, ConfigError, Malformed
+from consensus.kafka.closing import close
 from consensus.kafka.connect import bounded, client_options, output_bytes
+from consensus.kafka.messages import STREAM_HEADER, Headers
 from consensus.kafka.tail import CALL_HEADER, Tail
 from consensus.kafka.topics import Topics
 from consensus.kafka.waiting import Inbox, Kind, Waiting
@@ -27,16 +28,10 @@ from consensus.metrics import Metrics
 from consensus.settings import KafkaSettings
 from consensus.types import SCHEMA_VERSION, Outcome, Request, Ruling, Verdict, Vote
 
-STREAM_HEADER = "x-stream"
-"""Asks the worker to publish votes as they arrive."""
 START_S = 30.0
 ACK_S = 10.0
-STOP_S = 5.0
 
-Headers = tuple[tuple[str, bytes], ...]
 M = TypeVar("M", bound=BaseModel)
-
-log = structlog.get_logger()
 
 
 def partition_of(tenant: str, request_id: str, partitions: int) -> int:
@@ -46,11 +41,12 @@ def partition_of(tenant: str, request_id: str, partitions: int) -> int:
 
 
 def ours(kind: type[M], value: bytes) -> M:
-    """A message that this service wrote. One that cannot be read is our fault, not the caller's: RuntimeError."""
+    """A message that this service wrote: no limits apply. One that cannot be read is our fault: RuntimeError."""
     try:
-        return wire.read(kind, value)
-    except Malformed as error:
-        raise RuntimeError(f"a {kind.__name__} of our own cannot be read: {error}") from None
+        return kind.model_validate_json(value)
+    except ValidationError as error:
+        location, reason, _ = wire.fault(error)
+        raise RuntimeError(f"a {kind.__name__} of our own cannot be read: {location}: {reason}") from None
 
 
 class Watch:
@@ -106,13 +102,17 @@ class Client:
         options = client_options(self._settings)
         consumer = AIOKafkaConsumer(isolation_level="read_committed", auto_offset_reset="latest", **options)
         tail = Tail(consumer, self._topics, self._waiting)
-        stack.push_async_callback(_close, tail.stop)
+        stack.push_async_callback(close, tail)
         self._partitions = await tail.start()
         # Not idempotent on purpose: that producer is lost after one rejected record, and a request that is in the log
         # twice is only a repeat.
         producer = AIOKafkaProducer(acks="all", max_request_size=output_bytes(self._settings), **options)
-        stack.push_async_callback(_close, producer.stop)
+        stack.push_async_callback(close, producer)
         await producer.start()
+        if len(await producer.partitions_for(self._topics.requests)) != self._partitions:
+            raise ConfigError(
+                "kafka.prefix", "requests and verdicts need equal numbers of partitions: consensus topics"
+            )
         self._producer = producer
         self._tailing = asyncio.create_task(tail.run(), name="verdict-tail")
         stack.push_async_callback(_cancelled, self._tailing)
@@ -183,18 +183,6 @@ class Client:
         marks = [("schema-version", SCHEMA_VERSION.encode()), *headers]
         sending = self._producer.send_and_wait(topic, value, key.encode(), partition=partition, headers=marks)
         await bounded(sending, self._ack_s, f"producing to {topic}")
-
-
-async def _close(stop: Callable[[], Awaitable[None]]) -> None:
-    # In a task of its own: while the broker is away the client library never ends, or lets a CancelledError of its own
-    # tasks out, and neither may end the gateway's shutdown. What does not close here dies with the process.
-    closing = asyncio.ensure_future(stop())
-    _, late = await asyncio.wait({closing}, timeout=STOP_S)
-    if late:
-        closing.cancel()
-        await asyncio.wait(late, timeout=STOP_S)
-    if closing.done() and not closing.cancelled() and (error := closing.exception()) is not None:
-        log.warning("kafka_client_not_closed", error=type(error).__name__)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -13,7 +13,8 @@ from typing import Protocol
 from consensus import wire
 from consensus.errors import Conflict, Malformed
 from consensus.json_limits import WHOLE
-from consensus.kafka.client import Client, Headers, ours
+from consensus.kafka.client import Client, ours
+from consensus.kafka.messages import TRACE_HEADER, Headers
 from consensus.policy import Policy, select
 from consensus.rpc.convert import from_proto, to_proto
 from consensus.rpc.status import Context, NotFound
@@ -145,5 +146,5 @@ def _trace(context: Context) -> Headers:
     return tuple(
         (key, value.encode() if isinstance(value, str) else value)
         for key, value in context.invocation_metadata() or ()
-        if key == "traceparent"
+        if key == TRACE_HEADER
     )
