@@ -41,6 +41,9 @@ class Ballots:
     sources      the distinct origins of those confidences, each (source, model version, prompt hash); may be empty.
     source       int (n, m): index into ``sources``, -1 where there is none. ``None``: origins are unknown, and then no
                  member's own confidence can be calibrated, since mixed sources are never fitted by one curve.
+    right        bool (n, w), w ≥ max candidates: every right candidate of open questions of which several may be, since
+                 answers of one meaning are not always known to be the same. ``None``: ``truth`` alone is right. Where
+                 a row has any, ``truth`` is one of them.
     """
 
     models: tuple[str, ...]
@@ -55,6 +58,7 @@ class Ballots:
     confidence: NDArray[np.float64]
     sources: tuple[tuple[str, str, str], ...] = ()
     source: NDArray[np.int64] | None = None
+    right: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         n, m = self.votes.shape
@@ -67,6 +71,8 @@ class Ballots:
             raise ValueError("a vote must be smaller than the number of candidates")
         if self.source is not None and self.source.shape != (n, m):
             raise ValueError("source must have the shape of votes")
+        if self.right is not None and (len(self.right) != n or self.right.shape[1] < self.candidates.max(initial=0)):
+            raise ValueError("right must have a row per ballot and a column per candidate")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -88,7 +94,16 @@ class Ballots:
             self.confidence[index],
             self.sources,
             None if self.source is None else self.source[index],
+            None if self.right is None else self.right[index],
         )
+
+    def right_at(self, candidate: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Bool (n, k): whether each of the (n, k) candidates is right; negative ones are not."""
+        if self.right is None:
+            return np.asarray((candidate == self.truth[:, None]) & (candidate >= 0), dtype=np.bool_)
+        at = np.minimum(np.maximum(candidate, 0), self.right.shape[1] - 1)
+        found: NDArray[np.bool_] = np.take_along_axis(self.right, at, axis=1) & (candidate >= 0)
+        return found
 
     def heard(self, models: Collection[str]) -> Ballots:
         """The same ballots as if only ``models`` had been asked; every other vote is `NoVote.NOT_ASKED`."""
@@ -103,8 +118,9 @@ def stack(parts: Sequence[Ballots]) -> Ballots:
     if any(part.models != first.models or part.sources != first.sources for part in parts):
         raise ValueError("only tables of the same models and sources can be stacked")
     sources = [part.source for part in parts if part.source is not None]
-    if sources and len(sources) != len(parts):
-        raise ValueError("either all tables or none must have sources")
+    rights = [part.right for part in parts if part.right is not None]
+    if len(sources) not in (0, len(parts)) or len(rights) not in (0, len(parts)):
+        raise ValueError("either all tables or none must have sources, and either all or none right")
     return Ballots(
         first.models,
         first.families,
@@ -118,4 +134,5 @@ def stack(parts: Sequence[Ballots]) -> Ballots:
         np.concatenate([part.confidence for part in parts]),
         first.sources,
         np.concatenate(sources) if sources else None,
+        np.concatenate(rights) if rights else None,
     )

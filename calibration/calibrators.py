@@ -149,6 +149,11 @@ def held_out(fit: Fit, sample: Sample, fold: Ints) -> Floats:
 
 def values(curve: Curve, p: Floats, domain: tuple[str, ...]) -> Floats:
     """Float (n,): `Curve.value` of each row."""
+    if curve.shape == "logit":
+        clipped = np.clip(p, EDGE, 1.0 - EDGE)
+        shift = np.array([curve.domains.get(name, 0.0) for name in domain]) if curve.domains else 0.0
+        score = curve.slope * np.log(clipped / (1.0 - clipped)) + curve.intercept + shift
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(score, -700.0, 700.0))))
     return np.array([curve.value(float(x), d) for x, d in zip(p, domain, strict=True)])
 
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from calibration.ballots import UNKNOWN, Ballots, NoVote
 from calibration.frozen import Frozen
@@ -79,7 +78,7 @@ def errors(ballots: Ballots) -> Floats:
 
     Abstentions, refusals and failures are errors: they stay in the denominator. Not asked and cancelled say nothing.
     """
-    wrong = (ballots.votes != ballots.truth[:, None]) | (ballots.votes < 0)
+    wrong = ~ballots.right_at(ballots.votes)
     unheard = np.isin(ballots.votes, (NoVote.NOT_ASKED, NoVote.CANCELLED)) | (ballots.truth == UNKNOWN)[:, None]
     return np.where(unheard, np.nan, wrong.astype(float))
 
@@ -92,7 +91,7 @@ def mean_correlation(ballots: Ballots) -> float | None:
     """
     wrong = errors(ballots)
     wrong = wrong[~np.isnan(wrong).any(axis=1)]
-    rhos = [_pearson(wrong[:, i], wrong[:, j]) for i, j in combinations(range(wrong.shape[1]), 2)]
+    rhos = [pearson(wrong[:, i], wrong[:, j]) for i, j in combinations(range(wrong.shape[1]), 2)]
     known = [rho for rho in rhos if rho is not None]
     return sum(known) / len(known) if known else None
 
@@ -123,7 +122,7 @@ def _shrunk(
 ) -> PairCorrelation:
     a, b = sorted((ballots.models[i], ballots.models[j]))
     n = len(wrong)
-    rho = _pearson(wrong[:, i], wrong[:, j])
+    rho = pearson(wrong[:, i], wrong[:, j])
     weight = max(n - 3.0, 0.0) if rho is not None else 0.0
     z = (weight * _fisher(rho or 0.0) + prior * _fisher(parent)) / (weight + prior)
     half = 1.96 / math.sqrt(weight + prior)
@@ -132,7 +131,10 @@ def _shrunk(
     )
 
 
-def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float | None:
+def pearson(x: Floats, y: Floats) -> float | None:
+    """Correlation over the rows where both are known; ``None`` below four of them or without variance."""
+    both = ~np.isnan(x) & ~np.isnan(y)
+    x, y = x[both], y[both]
     if len(x) < 4 or x.std() == 0 or y.std() == 0:
         return None
     return float(np.corrcoef(x, y)[0, 1])

@@ -22,6 +22,9 @@ from calibration.scoring import leads
 from calibration.snapshot import Aggregator, Snapshot, build
 from calibration.tally import Floats, Ints
 
+MIN_LABELS = 30
+"""Labelled closed, or open, questions below which nothing is fitted."""
+
 _FOLDS = 3
 
 Method = Callable[[Ballots, Sequence[Sequence[str]]], VoteWeights]
@@ -35,7 +38,12 @@ METHODS: dict[str, Method] = {
 
 
 def fit(
-    ballots: Ballots, *, name: str = "default", parent: str | None = None, fitted_at: datetime, min_labels: int = 30
+    ballots: Ballots,
+    *,
+    name: str = "default",
+    parent: str | None = None,
+    fitted_at: datetime,
+    min_labels: int = MIN_LABELS,
 ) -> Snapshot | None:
     """Snapshot of the labelled rows; ``None`` with fewer than ``min_labels`` of them or without models.
 
@@ -95,25 +103,34 @@ def _aggregator(ballots: Ballots, order: tuple[str, ...]) -> tuple[Aggregator, L
     held = tried[kind]
     found = leads(held.posterior, ballots)
     curve = choose(Sample(found.confidence, found.right, ballots.domains), fold)
+    weights = METHODS[kind](ballots, waves)
     types = ballots.answer_types
     aggregator = Aggregator(
         kind=kind,
         labels=len(ballots),
-        weights=METHODS[kind](ballots, waves),
+        weights=weights,
         curve=curve,
         answer_types={name: types.count(name) for name in sorted(set(types))},
         held_out={name: float(one.losses.mean()) for name, one in tried.items()},
     )
-    return aggregator, lazy.fit(order, _walks(held, fold, curve, ballots, order))
+    unseen = _walks(held.weights, fold, curve, ballots, order)
+    deployed = _walks((weights,), np.zeros_like(fold), curve, ballots, order)
+    return aggregator, lazy.fit(order, unseen, deployed)
 
 
 def _held_out(method: Method, ballots: Ballots, waves: Sequence[Sequence[str]], fold: Ints) -> _HeldOut:
     """Fit without each fold, predict it. A fold that would leave nothing to fit on is predicted by a fit on nothing."""
     weights = tuple(method(ballots.take(fold != part), waves) for part in range(_FOLDS))
     posterior = _predict(weights, ballots, fold)
-    missing = np.where(ballots.truth >= 0, ballots.truth, ballots.candidates)
-    likelihood = posterior[np.arange(len(ballots)), np.minimum(missing, posterior.shape[1] - 1)]
-    return _HeldOut(weights, posterior, -np.log(np.maximum(likelihood, 1e-12)))
+    return _HeldOut(weights, posterior, _surprise(posterior, ballots))
+
+
+def _surprise(posterior: Floats, ballots: Ballots) -> Floats:
+    """Float (n,): −log probability of what is right; "none of these" of open questions where no candidate is."""
+    n, width = posterior.shape
+    right = ballots.right_at(np.broadcast_to(np.arange(width), (n, width)))
+    right[np.arange(n), ballots.candidates] |= ballots.open_set & ~right.any(axis=1)
+    return np.asarray(-np.log(np.maximum((posterior * right).sum(axis=1), 1e-12)))
 
 
 def _predict(weights: Sequence[VoteWeights], ballots: Ballots, fold: Ints) -> Floats:
@@ -125,11 +142,10 @@ def _predict(weights: Sequence[VoteWeights], ballots: Ballots, fold: Ints) -> Fl
     return table
 
 
-def _walks(held: _HeldOut, fold: Ints, curve: Curve, ballots: Ballots, order: tuple[str, ...]) -> Walks:
-    """Every ballot heard member by member in ``order``, by weights that were fitted without it."""
-    found = [
-        leads(_predict(held.weights, heard, fold), heard)
-        for heard in (ballots.heard(order[: k + 1]) for k in range(len(order)))
-    ]
+def _walks(
+    weights: Sequence[VoteWeights], fold: Ints, curve: Curve, ballots: Ballots, order: tuple[str, ...]
+) -> Walks:
+    """Every ballot heard member by member in ``order``, each by the weights of its fold."""
+    found = [leads(_predict(weights, heard, fold), heard) for heard in lazy.hearings(ballots, order)]
     confidence = np.stack([curve_values(curve, one.confidence, ballots.domains) for one in found])
-    return Walks(confidence, np.stack([one.right for one in found]))
+    return Walks(confidence, np.stack([one.right for one in found]), lazy.asked(ballots).sum(axis=1))

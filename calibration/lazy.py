@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.ballots import Ballots, NoVote
 from calibration.curve import EDGE, logit
 from calibration.frozen import Frozen
 from calibration.tally import Floats, Ints
@@ -64,12 +65,32 @@ def first_waves(order: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(order[:size]) for size in sorted(sizes) if size < len(order))
 
 
+def hearings(ballots: Ballots, order: Sequence[str]) -> list[Ballots]:
+    """The ballots after 1, 2, … m members were heard in ``order``; a member that has no record is passed over."""
+    columns = [ballots.models.index(name) for name in order]
+    recorded = asked(ballots)
+    turn = np.zeros(ballots.votes.shape, dtype=np.int64)
+    turn[:, columns] = np.cumsum(recorded[:, columns], axis=1)
+    views = [recorded & (turn <= calls) for calls in range(1, len(order) + 1)]
+    return [replace(ballots, votes=np.where(view, ballots.votes, int(NoVote.NOT_ASKED))) for view in views]
+
+
+def asked(ballots: Ballots) -> NDArray[np.bool_]:
+    """Bool (n, m): members that were asked and not cancelled."""
+    return ~np.isin(ballots.votes, (NoVote.NOT_ASKED, NoVote.CANCELLED))
+
+
 @dataclass(frozen=True)
 class Walks:
-    """n ballots heard member by member: confidence float (m, n) and right float (m, n) after 1, 2, … m members."""
+    """n ballots heard member by member, by `hearings`.
+
+    confidence, right  float (m, n): after 1, 2, … m calls; a ballot with fewer records stays as it is.
+    recorded           int (n,): members with a record.
+    """
 
     confidence: Floats
     right: Floats
+    recorded: Ints
 
     def stop(self, bar: float, margin: float, min_calls: int) -> tuple[Ints, NDArray[np.bool_]]:
         """Calls made, int (n,), and whether the answer was accepted, bool (n,)."""
@@ -78,7 +99,7 @@ class Walks:
         near = np.abs(np.log(clipped / (1.0 - clipped)) - logit(bar)) < margin
         near[: min_calls - 1] = True
         near[m - 1] = False
-        calls = near.argmin(axis=0) + 1
+        calls = np.minimum(near.argmin(axis=0) + 1, np.maximum(self.recorded, 1))
         return calls, self.confidence[calls - 1, np.arange(n)] >= bar
 
     def error(self, calls: Ints, accepted: NDArray[np.bool_]) -> float:
@@ -87,25 +108,35 @@ class Walks:
         return float(1.0 - self.right[calls[rows] - 1, rows].mean()) if len(rows) else 0.0
 
 
-def fit(order: Sequence[str], walks: Walks) -> LazyPlan:
-    """Plan for members in ``order`` from walks over held-out labelled ballots.
+def fit(order: Sequence[str], held_out: Walks, deployed: Walks) -> LazyPlan:
+    """Plan for members in ``order`` from walks over labelled ballots.
 
-    The full panel's bar is the lowest at which its predicted selective risk is `TARGET_RISK`. The lazy panel takes the
-    smallest margin at which, accepting as many answers, it errs no more than the full panel, up to one standard error.
+    The margin is the smallest at which, on ``held_out`` walks and accepting as many answers, the lazy panel errs no
+    more than the full panel, up to one standard error. The bars are read off walks by the weights that are
+    ``deployed``, since ballots come in few patterns and a bar must not fall between two versions of one.
     """
+    min_calls = min(MIN_CALLS, len(order))
+    margin = next((margin for margin in _MARGINS if _as_good(held_out, margin, min_calls)), _MARGINS[-1])
+    full, bar = _bars(deployed, margin, min_calls)
+    return LazyPlan(order=tuple(order), min_calls=min_calls, margin=margin, accept=bar, accept_full=full)
+
+
+def _as_good(walks: Walks, margin: float, min_calls: int) -> bool:
     m, n = walks.confidence.shape
-    min_calls = min(MIN_CALLS, m)
-    full_bar = _bar_at_risk(walks.confidence[-1], TARGET_RISK)
-    everyone, accepted = walks.stop(full_bar, float("inf"), m)
-    full_error = walks.error(everyone, accepted)
-    for margin in _MARGINS:
-        bar = _bar_at_coverage(walks, float(accepted.mean()), margin, min_calls)
-        calls, early = walks.stop(bar, margin, min_calls)
-        differ = float(((calls != everyone) & (early != accepted)).mean())
-        slack = np.sqrt(differ * 0.25 / n) / max(float(accepted.mean()), 1.0 / n)
-        if walks.error(calls, early) <= full_error + slack:
-            break
-    return LazyPlan(order=tuple(order), min_calls=min_calls, margin=margin, accept=bar, accept_full=full_bar)
+    full, bar = _bars(walks, margin, min_calls)
+    everyone, accepted = walks.stop(full, float("inf"), m)
+    calls, early = walks.stop(bar, margin, min_calls)
+    # Only answers that one of the two accepts and the other does not, or that changed, add to the noise.
+    differ = float(((early != accepted) | (calls != everyone) & early).mean())
+    slack = np.sqrt(differ * 0.25 / n) / max(float(accepted.mean()), 1.0 / n)
+    return bool(walks.error(calls, early) <= walks.error(everyone, accepted) + slack)
+
+
+def _bars(walks: Walks, margin: float, min_calls: int) -> tuple[float, float]:
+    """The full panel's bar at `TARGET_RISK`, and the lazy panel's at which it accepts no more."""
+    full = _bar_at_risk(walks.confidence[-1], TARGET_RISK)
+    coverage = float((walks.confidence[-1] >= full).mean())
+    return full, _bar_at_coverage(walks, coverage, margin, min_calls)
 
 
 def _bar_at_risk(confidence: Floats, risk: float) -> float:

@@ -106,7 +106,7 @@ def _curve(ballots: Ballots, cells: list[tuple[int, int]], parent: Curve | None,
     rows, columns = np.array(cells).T
     sample = Sample(
         ballots.confidence[rows, columns],
-        (ballots.votes[rows, columns] == ballots.truth[rows]).astype(float),
+        ballots.right_at(ballots.votes)[rows, columns].astype(float),
         tuple(ballots.domains[row] for row in rows.tolist()),
     )
     if parent is None:

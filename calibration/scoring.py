@@ -20,7 +20,7 @@ class Leads:
 
     top         int (n,): leading candidate, the first of those that tie.
     confidence  float (n,): probability of the leading candidate.
-    right       float (n,): 1 if the only leader is right, 1 / k if it is among k that tie, else 0.
+    right       float (n,): share of the leaders that is right: 1 or 0 for one leader, 1 / k for a tie of k.
     """
 
     top: Ints
@@ -41,9 +41,8 @@ def leads(posterior: Floats, ballots: Ballots) -> Leads:
     row, column = np.nonzero(ballots.votes >= 0)
     chosen[row, ballots.votes[row, column]] = True
     answered = ~(tied & ~chosen).any(axis=1) & tied.any(axis=1)
-    truth = np.maximum(ballots.truth, 0)
-    hit = tied[np.arange(n), truth] & (ballots.truth >= 0) & answered
-    return Leads(tied.argmax(axis=1), confidence, hit / np.maximum(tied.sum(axis=1), 1))
+    right = ballots.right_at(np.broadcast_to(np.arange(width), (n, width))) & tied & answered[:, None]
+    return Leads(tied.argmax(axis=1), confidence, right.sum(axis=1) / np.maximum(tied.sum(axis=1), 1))
 
 
 def log_loss(found: Leads) -> float:
@@ -72,13 +71,13 @@ def ece(confidence: Floats, right: Floats, bins: int = _BINS) -> float:
 
 def aurc(confidence: Floats, right: Floats) -> float:
     """Area under the risk–coverage curve: mean error of the k surest answers over k = 1 … n."""
+    return float(risk_coverage(confidence, right).mean())
+
+
+def risk_coverage(confidence: Floats, right: Floats) -> Floats:
+    """Float (n,): error of the k surest answers, k = 1 … n."""
     _, averaged = _by_confidence(confidence, right)
-    return float(risk_curve(averaged).mean())
-
-
-def risk_curve(right_by_confidence: Floats) -> Floats:
-    """Float (n,): error of the k surest answers, given rightness from the surest to the least sure."""
-    return np.asarray(np.cumsum(1.0 - right_by_confidence) / np.arange(1, len(right_by_confidence) + 1))
+    return np.asarray(np.cumsum(1.0 - averaged) / np.arange(1, len(averaged) + 1))
 
 
 def reliability_bins(confidence: Floats, right: Floats, bins: int = _BINS) -> list[tuple[float, float, int]]:
@@ -88,12 +87,14 @@ def reliability_bins(confidence: Floats, right: Floats, bins: int = _BINS) -> li
     return [(float(p.mean()), float(r.mean()), len(p)) for p, r in parts if len(p)]
 
 
-def interval(values: Floats) -> tuple[float, float]:
-    """95 % interval of the mean of independent questions' values, normal approximation."""
-    if len(values) < 2:
-        return (float("-inf"), float("inf"))
-    half = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
+def interval(values: Floats, around: float | None = None) -> tuple[float, float]:
+    """95 % interval of the mean of independent questions' values, normal approximation; no width for one value.
+
+    ``around`` is the estimate that it belongs to, where that weighs the questions a little differently.
+    """
+    centre = float(values.mean()) if around is None else around
+    half = 1.96 * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+    return float(centre - half), float(centre + half)
 
 
 def _by_confidence(confidence: Floats, right: Floats) -> tuple[Floats, Floats]:

@@ -21,14 +21,14 @@ class Tally:
     slot        int (n, m): slot of each vote, -1 where there is no vote. Slots are numbered by first appearance.
     candidate   int (n, s): candidate behind each slot, -1 where the ballot has fewer slots.
     count       int (n, s): votes per slot, 0 where the ballot has fewer slots.
-    truth       int (n,): slot of the right candidate, -1 when nobody voted for it (or it is unknown).
+    right       bool (n, s): slots whose candidate is right; none where nobody voted for it or it is unknown.
     unvoted     int (n,): candidates that nobody voted for.
     """
 
     slot: Ints
     candidate: Ints
     count: Ints
-    truth: Ints
+    right: NDArray[np.bool_]
     unvoted: Ints
 
     @classmethod
@@ -42,9 +42,7 @@ class Tally:
         for column in range(m):
             slot[:, column] = _slots_of(votes[:, column], candidate, used)
         count = np.stack([(slot == s).sum(axis=1) for s in range(candidate.shape[1])], axis=1)
-        hit = (candidate == ballots.truth[:, None]) & (candidate >= 0)
-        truth = np.where(hit.any(axis=1), hit.argmax(axis=1), -1)
-        return cls(slot, candidate, count, truth, ballots.candidates - used)
+        return cls(slot, candidate, count, ballots.right_at(candidate), ballots.candidates - used)
 
     def sum_by_slot(self, values: Floats) -> Floats:
         """Float (n, s): the (n, m) values of the votes added up per slot."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
 from calibration.aggregators.vote_weights import VoteWeights, log_options, positions_of, silent_members
@@ -25,7 +26,7 @@ class Design:
 
     matrix    (r, p); columns are the terms of `VoteWeights` one after the other, see ``columns``.
     ballot    int (r,): ballot of each row; ``start`` int (b,): first row of each ballot.
-    truth     int (b,): row of the right candidate, -1 when nobody chose it and "none of these" is no row.
+    right     bool (r,): rows that are right; none of a closed ballot's when nobody chose the right candidate.
     unvoted   float (b,): candidates without a vote, each of which scores 0.
     Ballots without a row say nothing about weights and are left out.
     """
@@ -33,7 +34,7 @@ class Design:
     matrix: csr_matrix
     ballot: Ints
     start: Ints
-    truth: Ints
+    right: NDArray[np.bool_]
     unvoted: Floats
     columns: dict[str, tuple[int, int]]
     names: _Names
@@ -46,14 +47,10 @@ class Design:
         opened = np.flatnonzero(ballots.open_set)
         cells = _slot_cells(ballots, tally, names, owner, slot) | _none_cells(names, opened, len(owner))
         columns, matrix = _assemble(cells, names.sizes, len(owner) + len(opened))
-        right = tally.truth[owner] == slot
-        none_right = tally.truth[opened] < 0
+        right = np.concatenate([tally.right[owner, slot], ~tally.right[opened].any(axis=1)])
         order = np.argsort(np.concatenate([owner, opened]), kind="stable")
         kept, start, ballot = np.unique(np.concatenate([owner, opened])[order], return_index=True, return_inverse=True)
-        hits = np.flatnonzero(np.concatenate([right, none_right])[order])
-        truth = np.full(len(kept), -1, dtype=np.int64)
-        truth[ballot[hits]] = hits
-        return cls(matrix[order], ballot, start, truth, tally.unvoted[kept].astype(float), columns, names)
+        return cls(matrix[order], ballot, start, right[order], tally.unvoted[kept].astype(float), columns, names)
 
     def weights(self, theta: Floats) -> VoteWeights:
         """Parameters (p,) as vote weights."""

@@ -18,7 +18,7 @@ class Likelihood:
     """Penalised negative log likelihood in nats and its gradient, as a function of p parameters.
 
     The rows of ``design`` score ``offset + matrix @ theta`` (offset float (r,), matrix (r, p)); candidates without
-    votes score 0. The penalty is Σ penalty · theta² / 2.
+    votes score 0. A ballot's likelihood is that of any of its right rows; the penalty is Σ penalty · theta² / 2.
     """
 
     def __init__(self, design: Design, matrix: csr_matrix, offset: Floats, penalty: Floats) -> None:
@@ -27,7 +27,9 @@ class Likelihood:
         self._transposed = matrix.T.tocsr()
         self._offset = offset
         self._penalty = penalty
-        self._hits = design.truth[design.truth >= 0]
+        self._right = design.right.astype(float)
+        answers = np.bincount(design.ballot, weights=self._right, minlength=len(design.start))
+        self._answered = answers > 0
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         design = self._design
@@ -36,11 +38,12 @@ class Likelihood:
         top = np.maximum(np.maximum.reduceat(scores, design.start), 0.0)
         powers = np.exp(scores - top[design.ballot])
         total = np.add.reduceat(powers, design.start) + design.unvoted * np.exp(-top)
-        loss = (top + np.log(total)).sum() - scores[self._hits].sum()
-        residual = powers / total[design.ballot]
-        residual[self._hits] -= 1.0
+        right = powers * self._right
+        # Nobody chose the right one of a closed question: its probability is that of one candidate that scores 0.
+        hit = np.where(self._answered, np.add.reduceat(right, design.start), np.exp(-top))
+        residual = powers / total[design.ballot] - right / hit[design.ballot]
         slope = self._transposed @ residual + self._penalty * theta
-        return float(loss + 0.5 * (self._penalty * theta**2).sum()), slope
+        return float((np.log(total) - np.log(hit)).sum() + 0.5 * (self._penalty * theta**2).sum()), slope
 
     def minimum(self, bounds: Sequence[tuple[float | None, float | None]] | None = None) -> Floats:
         """The parameters (p,) of least loss, from a start at 0; zeros where there are no rows to learn from."""

@@ -1,0 +1,51 @@
+"""A snapshot applied to a whole table of ballots at once: what it answers, how sure it is, and what it would pay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from calibration.ballots import Ballots
+from calibration.calibrators import values
+from calibration.lazy import LazyPlan, Walks, asked, hearings
+from calibration.scoring import Leads, leads
+from calibration.snapshot import Snapshot
+from calibration.tally import Floats
+
+
+def predict(snapshot: Snapshot, ballots: Ballots) -> Leads:
+    """Leaders of n ballots with calibrated confidences, by the same numbers as `Snapshot.posterior` one at a time.
+
+    Raises ValueError where the snapshot has nothing for closed or for open questions that are in the table.
+    """
+    return by_kind(ballots, lambda part: _predict(snapshot, part))
+
+
+def by_kind(ballots: Ballots, answer: Callable[[Ballots], Leads]) -> Leads:
+    """Closed and open questions answered apart, in the order of the table."""
+    n = len(ballots)
+    top, confidence, right = np.zeros(n, dtype=np.int64), np.zeros(n), np.zeros(n)
+    for flag in (False, True):
+        rows = np.flatnonzero(ballots.open_set == flag)
+        if len(rows):
+            part = answer(ballots.take(rows))
+            top[rows], confidence[rows], right[rows] = part.top, part.confidence, part.right
+    return Leads(top, confidence, right)
+
+
+def walks(snapshot: Snapshot, plan: LazyPlan, ballots: Ballots) -> Walks:
+    """n ballots heard member by member in the order of a plan."""
+    found = [predict(snapshot, heard) for heard in hearings(ballots, plan.order)]
+    confidence = np.stack([one.confidence for one in found])
+    return Walks(confidence, np.stack([one.right for one in found]), asked(ballots).sum(axis=1))
+
+
+def _predict(snapshot: Snapshot, part: Ballots) -> Leads:
+    kind = "open" if part.open_set[0] else "closed"
+    aggregator = snapshot.aggregators.get(kind)
+    if aggregator is None:
+        raise ValueError(f"snapshot {snapshot.version} has nothing fitted for {kind} questions")
+    found = leads(aggregator.weights.posterior(part), part)
+    confidence: Floats = values(aggregator.curve, found.confidence, part.domains)
+    return Leads(found.top, confidence, found.right)
