@@ -14,7 +14,7 @@ from consensus.contract import check_request
 from consensus.errors import Malformed
 from consensus.types import Request
 
-__all__ = ["check_request", "fault", "payload_hash", "read", "write"]
+__all__ = ["check_request", "fault", "payload_hash", "read", "read_own", "write"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -52,13 +52,21 @@ def read(kind: type[M], value: bytes | None) -> M:
     """
     text = json_limits.text_of(value)
     json_limits.check(text)
-    try:
-        message = kind.model_validate_json(text)
-    except ValidationError as error:
-        raise _malformed(error) from None
+    message = read_own(kind, text)
     if isinstance(message, Request):
         contract.check_request(message)
     return message
+
+
+def read_own(kind: type[M], value: bytes | str | None) -> M:
+    """Parse one message that this service wrote, at a fifth of the price: its limits held when it was made.
+
+    Raises Malformed like `read`.
+    """
+    try:
+        return kind.model_validate_json(value or "")
+    except ValidationError as error:
+        raise _malformed(error) from None
 
 
 def fault(error: ValidationError) -> tuple[tuple[int | str, ...], str, str]:

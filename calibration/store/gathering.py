@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calibration.ballots import Ballots, NoVote
-from calibration.store import panels, signals
+from calibration.sampling import drawn
+from calibration.store import outcomes, panels, signals
 from calibration.store.panels import Members
 from calibration.store.signals import CONFIDENCE, VOTE, Labelled
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+MOST = 60_000
+"""Labelled ballots that a refit uses at most: more sharpen nothing, and a fit of them ends within half a minute."""
 
 SEPARATOR = "\x1f"
 """Between tenant and request id in `Ballots.ids`; neither may hold control characters."""
@@ -42,11 +46,13 @@ class Gathering:
     """Collects labelled rows chunk by chunk, keeping arrays only.
 
     ``models``: the models to keep as columns, ``None`` for all that ever voted. A ballot on which none of them was
-    asked is left out, since it says nothing about them.
+    asked is left out, since it says nothing about them. ``share``: part of the requests in (0, 1] that is kept, drawn
+    by hash of the id.
     """
 
     panels: Mapping[str, Members]
     models: Collection[str] | None = None
+    share: float = 1.0
     newest: datetime | None = None
     """Time of the newest label gathered."""
     _blocks: list[Block] = field(default_factory=list)
@@ -55,8 +61,9 @@ class Gathering:
         """Take one chunk of rows."""
         by_panel: dict[str, list[Labelled]] = {}
         for row in rows:
-            by_panel.setdefault(row.panel, []).append(row)
             self.newest = row.observed_at if self.newest is None else max(self.newest, row.observed_at)
+            if self.share >= 1 or drawn("gather", row.tenant, row.request_id, self.share):
+                by_panel.setdefault(row.panel, []).append(row)
         for panel, members_rows in by_panel.items():
             self._blocks.append(_block(self.panels[panel], members_rows))
 
@@ -136,9 +143,11 @@ def _joined(parts: Sequence[NDArray[Scalar]], kind: type[Scalar]) -> NDArray[Sca
     return np.concatenate([np.empty(0, dtype=kind), *parts])
 
 
-async def gather(connection: AsyncConnection, models: Collection[str] | None = None) -> Gathering:
-    """All labelled ballots of the store."""
-    gathering = Gathering(await panels.all_panels(connection), models)
+async def gather(connection: AsyncConnection, models: Collection[str] | None = None, *, most: int = MOST) -> Gathering:
+    """The labelled ballots of the store, about ``most`` of them where there are more."""
+    labelled = (await outcomes.counts(connection)).labelled
+    share = min(1.0, most / labelled) if labelled else 1.0
+    gathering = Gathering(await panels.all_panels(connection), models, share)
     async for rows in signals.labelled(connection):
         gathering.add(rows)
     return gathering

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calibration.store import tables
@@ -81,10 +81,10 @@ async def of_requests(connection: AsyncConnection, request_ids: Iterable[str]) -
 
 async def set_truths(connection: AsyncConnection, truths: Mapping[str, int]) -> None:
     """Store the truth of outcomes by their digest."""
-    for digest, truth in truths.items():
-        await connection.execute(
-            update(tables.outcomes).where(tables.outcomes.c.digest == digest).values(truth=truth)
-        )
+    if not truths:
+        return
+    statement = update(tables.outcomes).where(tables.outcomes.c.digest == bindparam("of")).values(truth=bindparam("is"))
+    await connection.execute(statement, [{"of": digest, "is": truth} for digest, truth in truths.items()])
 
 
 def adjudicate(outcomes: Sequence[Recorded]) -> LabelRow | None:

@@ -23,7 +23,7 @@ from consensus.ledger.transactions import Transactions
 from consensus.metrics import Metrics
 from consensus.settings import DriftSettings, KafkaSettings
 
-BATCH = 500
+BATCH = 2_000
 """Records in one store transaction at most."""
 
 BACKOFF_S = (0.1, 5.0)

@@ -123,15 +123,15 @@ def _findings(recorded: Mapping[Key, list[Recorded]], firsts: Mapping[Key, bytes
 
 
 def _with_truth(outcome: Recorded, signal: bytes) -> Recorded:
-    label = wire.read(Outcome, outcome.raw).label
-    return outcome._replace(truth=right_candidate(wire.read(Signal, signal), label))
+    label = wire.read_own(Outcome, outcome.raw).label
+    return outcome._replace(truth=right_candidate(wire.read_own(Signal, signal), label))
 
 
 def _wrong(found: Mapping[Key, list[Recorded]], firsts: Mapping[Key, bytes]) -> list[Alarm]:
     """An alarm for every ground truth that contradicts an answer released at high or critical stakes."""
     raised = []
     for key, group in found.items():
-        signal = wire.read(Signal, firsts[key]) if key in firsts else None
+        signal = wire.read_own(Signal, firsts[key]) if key in firsts else None
         if signal is None or signal.stakes not in SEVERITY:
             continue
         truths = [outcome for outcome in group if outcome.source != FEEDBACK]
@@ -145,6 +145,6 @@ def _wrong(found: Mapping[Key, list[Recorded]], firsts: Mapping[Key, bytes]) -> 
                 raised_at=outcome.observed_at,
             )
             for outcome in truths
-            if contradicts(signal, wire.read(Outcome, outcome.raw).label)
+            if contradicts(signal, wire.read_own(Outcome, outcome.raw).label)
         ]
     return raised

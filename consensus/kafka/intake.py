@@ -92,7 +92,7 @@ def _verdict(record: Record, batch: Batch) -> None:
     """Every record joins the chain, readable or not: a gap would look like a deletion."""
     raw = record.value or b""
     try:
-        verdict = wire.read(Verdict, record.value)
+        verdict = wire.read_own(Verdict, record.value)
     except Malformed:
         batch.verdicts.append(VerdictRow(record.partition, record.offset, None, None, None, None, raw))
         raise
@@ -101,7 +101,7 @@ def _verdict(record: Record, batch: Batch) -> None:
 
 
 def _signal(record: Record, batch: Batch) -> None:
-    signal = wire.read(Signal, record.value)
+    signal = wire.read_own(Signal, record.value)
     if any(entry.cluster is not None and not 0 <= entry.cluster < len(signal.candidates) for entry in signal.ballot):
         raise Malformed("names no candidate", field="ballot.cluster")
     batch.signals.append(signal_row(signal, record.value or b""))

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calibration.ballots import Ballots, NoVote
 from calibration.store.engine import reading
 from calibration.store.gathering import gather
-from tests.loop_records import Log, ballot, entry, outcome, signal
+from tests.loop_records import Log, ballot, entry, labelled_messages, outcome, signal
 from tests.store.test_ingest import feed
 
 ABSENT = int(NoVote.NOT_ASKED)
@@ -84,3 +84,15 @@ async def test_a_model_that_changed_its_version_stays_one_column(engine: AsyncEn
     await feed(engine, log.records(signal("r-2", ballot=[entry("a", "B", model_version="a-v2")]), outcome("r-2")))
     table = await gathered(engine)
     assert (table.models, table.votes.tolist()) == (("a",), [[0], [1]])
+
+
+async def test_of_many_labels_a_share_is_drawn_by_hash(engine: AsyncEngine) -> None:
+    """The same share whatever came first; the newest label still dates the snapshot."""
+    await feed(engine, Log().records(*labelled_messages(200)))
+    async with reading(engine).connect() as connection:
+        some = await gather(connection, most=50)
+        everything = await gather(connection)
+    drawn = some.ballots()
+    assert 30 <= len(drawn) <= 70
+    assert set(drawn.ids) < set(everything.ballots().ids)
+    assert some.newest == everything.newest
