@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from consensus.kafka.closing import close
 from consensus.kafka.connect import bounded, client_options
+from consensus.kafka.partitions import partitions_of
 from consensus.settings import KafkaSettings
 
 CALL_S = 30.0
@@ -32,7 +33,12 @@ async def dump(settings: KafkaSettings, topic: str) -> list[Dumped]:
 
     Records of open and aborted transactions are left out. Raises BrokerUnavailable.
     """
-    consumer = AIOKafkaConsumer(isolation_level="read_committed", enable_auto_commit=False, **client_options(settings))
+    consumer = AIOKafkaConsumer(
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",  # a seek would race with the reset to whatever this says
+        **client_options(settings),
+    )
     try:
         await bounded(consumer.start(), CALL_S, "connecting to read a topic")
         return await bounded(_read(consumer, topic), CALL_S, f"reading {topic}")
@@ -41,10 +47,9 @@ async def dump(settings: KafkaSettings, topic: str) -> list[Dumped]:
 
 
 async def _read(consumer: AIOKafkaConsumer, topic: str) -> list[Dumped]:
-    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    partitions = await partitions_of(consumer, topic)
     consumer.assign(partitions)
     ends = await consumer.end_offsets(partitions)
-    await consumer.seek_to_beginning(*partitions)
     found: list[Dumped] = []
     while partitions:
         batches = await consumer.getmany(timeout_ms=200)

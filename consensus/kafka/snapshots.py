@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable, Collection
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from calibration.snapshot import Snapshot, SnapshotInvalid
 from consensus.errors import BrokerUnavailable, SnapshotRefused
 from consensus.kafka.closing import close
 from consensus.kafka.connect import bounded, client_options
 from consensus.kafka.intake import is_other
+from consensus.kafka.partitions import partitions_of
 from consensus.kafka.topics import Topics
 from consensus.metrics import Metrics
 from consensus.settings import KafkaSettings
@@ -128,7 +129,7 @@ class Follower:
         await close(self._consumer)
 
     async def _catch_up(self) -> None:
-        partitions = self._partitions()
+        partitions = await partitions_of(self._consumer, self._topic)
         self._consumer.assign(partitions)
         ends = await self._consumer.end_offsets(partitions)
         first = await self._consumer.beginning_offsets(partitions)
@@ -136,12 +137,6 @@ class Follower:
             self._consumer.seek(partition, first[partition])
         while any([await self._consumer.position(partition) < ends[partition] for partition in partitions]):
             await self._poll()
-
-    def _partitions(self) -> list[TopicPartition]:
-        numbers = self._consumer.partitions_for_topic(self._topic)
-        if not numbers:
-            raise BrokerUnavailable(f"topic {self._topic} does not exist; create it with: consensus topics")
-        return [TopicPartition(self._topic, number) for number in sorted(numbers)]
 
     async def _poll(self) -> None:
         polled = self._consumer.getmany(timeout_ms=int(POLL_S * 1000))

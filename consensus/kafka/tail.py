@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from consensus.errors import BrokerUnavailable, Conflict, DeadLetter, Malformed, Poison
+from consensus.kafka.partitions import partitions_of
 from consensus.kafka.topics import Topics
 from consensus.kafka.waiting import Waiting
 
@@ -40,17 +41,11 @@ class Tail:
         """
         await self._consumer.start()
         names = (self._topics.verdicts, self._topics.dead_letters, self._topics.votes)
-        partitions = [TopicPartition(name, p) for name in names for p in sorted(self._partitions(name))]
+        partitions = [partition for name in names for partition in await partitions_of(self._consumer, name)]
         self._consumer.assign(partitions)
         if not await self._consumer.seek_to_end(*partitions):
             raise BrokerUnavailable("the ends of the topics could not be read")
-        return len(self._partitions(self._topics.verdicts))
-
-    def _partitions(self, topic: str) -> set[int]:
-        partitions: set[int] | None = self._consumer.partitions_for_topic(topic)
-        if not partitions:
-            raise BrokerUnavailable(f"topic {topic} does not exist; create it with: consensus topics")
-        return partitions
+        return sum(partition.topic == self._topics.verdicts for partition in partitions)
 
     async def run(self) -> None:
         """Hand on records until cancelled. Whatever ends it otherwise is raised here and ends every wait."""
