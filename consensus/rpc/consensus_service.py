@@ -24,6 +24,8 @@ from protos.consensus.v1 import request_pb2, verdict_pb2
 from protos.consensus.v1.consensus_service_pb2_grpc import ConsensusServiceServicer
 
 AT = "request"
+LARGE = 65_536
+"""Bytes above which a request is checked beside the event loop: the largest take tens of milliseconds."""
 
 
 class Known(Protocol):
@@ -60,7 +62,7 @@ class ConsensusService(ConsensusServiceServicer):
         self._max_wait_s = max_deadline_ms / 1000
 
     async def Decide(self, request: api.DecideRequest, context: Context) -> api.DecideResponse:
-        asked = self._admit(request.request, context)
+        asked = await self._admit(request.request, context)
         verdict = await self._decided(asked.request)
         if verdict is None:
             verdict = await self._client.decide(asked.request, deadline=asked.deadline, headers=asked.headers)
@@ -69,7 +71,7 @@ class ConsensusService(ConsensusServiceServicer):
     async def DecideStream(
         self, request: api.DecideStreamRequest, context: Context
     ) -> AsyncIterator[api.DecideStreamResponse]:
-        asked = self._admit(request.request, context)
+        asked = await self._admit(request.request, context)
         verdict = await self._decided(asked.request)
         if verdict is not None:
             yield _event(verdict)
@@ -99,19 +101,24 @@ class ConsensusService(ConsensusServiceServicer):
                 yield api.WatchVerdictResponse(verdict=to_proto(verdict, verdict_pb2.Verdict))
                 verdict = await watch.newer(verdict.version, deadline=deadline)
 
-    def _admit(self, message: request_pb2.Request, context: Context) -> Asked:
-        """Everything a worker would dead-letter the record for is refused here, with the field's path."""
-        request = from_proto(Request, message, AT)
-        try:
-            # As the worker will read it, so that nothing is produced that would only become a dead letter.
-            wire.read(Request, wire.write(request))
-            policy = select(self._policies, request)
-        except Malformed as error:
-            raise Malformed(error.reason, field=_in_proto(error.field, request), code=error.code) from None
+    async def _admit(self, message: request_pb2.Request, context: Context) -> Asked:
+        """The call, its deadline put into the request. Raises Malformed as `_checked` does."""
+        large = message.ByteSize() > LARGE
+        request, policy = await asyncio.to_thread(self._checked, message) if large else self._checked(message)
         remaining_s = _remaining_s(context)
         if remaining_s * 1000 < (request.deadline_ms or policy.deadline_ms):
             request = request.model_copy(update={"deadline_ms": max(1, int(remaining_s * 1000))})
         return Asked(request, self._deadline(context), _trace(context))
+
+    def _checked(self, message: request_pb2.Request) -> tuple[Request, Policy]:
+        """The request and its policy. What a worker would dead-letter is refused here, with the field's path."""
+        request = from_proto(Request, message, AT)
+        try:
+            # As the worker will read it, so that nothing is produced that would only become a dead letter.
+            wire.read(Request, wire.write(request))
+            return request, select(self._policies, request)
+        except Malformed as error:
+            raise Malformed(error.reason, field=_in_proto(error.field, request), code=error.code) from None
 
     async def _decided(self, request: Request) -> Verdict | None:
         value, known_hash = await self._known.verdict(request.tenant, request.id)
