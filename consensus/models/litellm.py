@@ -11,12 +11,14 @@ import logging
 import os
 import re
 import warnings
+from collections.abc import Coroutine
 from typing import Any
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # before the import: it downloads a price list otherwise
 
 import litellm
 from litellm.constants import openai_compatible_providers
+from litellm.litellm_core_utils import logging_worker
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
 from openai import AsyncOpenAI
 
@@ -49,6 +51,19 @@ def _quieten() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Raised about replies of the wrong shape, with the reply's text in it.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+
+    setattr(logging_worker, "GLOBAL_LOGGING_WORKER", _Discarding())  # noqa: B010 - it is declared final
+
+
+class _Discarding:
+    """Takes the place of litellm's queue of replies for callbacks, which we have none of.
+
+    The queue holds up to 50,000 replies, runs a task for each, and is worked off when the process exits.
+    """
+
+    def ensure_initialized_and_enqueue(self, async_coroutine: Coroutine[Any, Any, None]) -> None:
+        """Drop the work unstarted."""
+        async_coroutine.close()
 
 
 _quieten()
@@ -128,11 +143,8 @@ class LiteLLM:
         spent = reply.usage(payload, response, self._policy)
         budget.add_cost(spent.cost)
         choice = response.choices[0] if response.choices else None
-        reason = reply.finish_reason(payload, getattr(choice, "finish_reason", None))
-        text = getattr(getattr(choice, "message", None), "content", None)
-        if not text and (refusal := _refusal(choice)):
-            text, reason = refusal, "refusal"
-        failure = _no_reply(text, reason)
+        text, reason = reply.words(choice, payload)
+        failure = reply.missing(text, reason)
         if failure is not None:
             raise ModelError(
                 failure,
@@ -147,7 +159,7 @@ class LiteLLM:
             model=self._policy.name,
             model_version=reply.name(payload.get("model")) or reply.name(getattr(response, "model", None)),
             family=self._policy.family,
-            text=reply.clean(text or ""),
+            text=text,
             structured=structured,
             finish_reason=reason,
             logprobs=reply.logprobs(choice) if self._policy.logprobs else None,
@@ -210,22 +222,6 @@ def _client(policy: ModelPolicy, api_key: str | None, connections: Connections) 
             return None
         return AsyncOpenAI(api_key=api_key, base_url=api_base, http_client=connections.handler.client, max_retries=0)
     return connections.handler
-
-
-def _refusal(choice: object) -> str | None:
-    """The words of a refusal that the provider reports apart from the reply."""
-    message = getattr(choice, "message", None)
-    others = getattr(message, "provider_specific_fields", None) or {}
-    apart = getattr(message, "refusal", None) or others.get("refusal")
-    return apart if isinstance(apart, str) and apart else None
-
-
-def _no_reply(text: object, reason: str | None) -> Failure | None:
-    if reason is not None and reason.lower() in reply.BROKEN_OFF:
-        return Failure.UNAVAILABLE
-    if not text and reason not in ("length", "content_filter"):
-        return Failure.EMPTY
-    return None
 
 
 def _plain(value: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from consensus.policy import ModelPolicy
-from consensus.types import CostSource, TokenLogprob
+from consensus.types import CostSource, Failure, TokenLogprob
 
 NAME_MAX = 128
 LOGPROB_TOKENS_MAX = 32_768
@@ -52,6 +52,26 @@ def finish_reason(payload: Mapping[str, Any], fallback: object) -> str | None:
         raw = fallback
     stated = name(raw)
     return None if stated is None else FINISH_REASONS.get(stated.lower(), stated)
+
+
+def words(choice: object, payload: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Text and finish reason of a reply; the words of a refusal that the provider reports apart are a text too."""
+    message = getattr(choice, "message", None)
+    text = getattr(message, "content", None)
+    if text:
+        return clean(text), finish_reason(payload, getattr(choice, "finish_reason", None))
+    others = getattr(message, "provider_specific_fields", None) or {}
+    refusal = getattr(message, "refusal", None) or others.get("refusal")
+    if isinstance(refusal, str) and refusal:
+        return clean(refusal), "refusal"
+    return "", finish_reason(payload, getattr(choice, "finish_reason", None))
+
+
+def missing(text: str, reason: str | None) -> Failure | None:
+    """Why a reply is none at all, or ``None``. Cut off or filtered before the first word is still a reply."""
+    if reason is not None and reason.lower() in BROKEN_OFF:
+        return Failure.UNAVAILABLE
+    return Failure.EMPTY if not text and reason not in ("length", "content_filter") else None
 
 
 def usage(payload: Mapping[str, Any], response: object, policy: ModelPolicy) -> Usage:

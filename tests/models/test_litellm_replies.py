@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from consensus.models import build, close
 from consensus.policy import ModelPolicy
 from consensus.types import CostSource, Failure, TokenLogprob
 from tests import faulty_provider as fault
+from tests.eventually import eventually
 from tests.faulty_provider import FaultyProvider
 from tests.models.conftest import NO_WAIT, SCHEMA, Ask, budget, by, prompt
 
@@ -259,3 +262,15 @@ async def test_members_of_one_build_share_connections_and_close_them_once(provid
     assert len({member.release for member in members.values()}) == 1
     await close(members)
     await close(members)
+
+
+async def test_calls_leave_no_tasks_and_no_open_files_behind(dialect: str, provider: FaultyProvider) -> None:
+    policy = ModelPolicy(name="m", model=f"{dialect}/m", family="f", api_base=provider.url)
+    tasks, files = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+    members = build({"m": policy}, {})
+    provider.serve("m", fault.reply("B"), fault.error(400), fault.reset(), fault.reply("B"))
+    asked = (members["m"].model.ask(prompt(), deadline=by(20), budget=budget()) for _ in range(40))
+    await asyncio.gather(*asked, return_exceptions=True)
+    await close(members)
+    await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
+    await eventually(lambda: len(os.listdir("/proc/self/fd")) <= files)
