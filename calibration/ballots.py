@@ -32,7 +32,7 @@ class Ballots:
     """n ballots of m models.
 
     models       m names (columns), families: m names.
-    domains      n names; answer_types: n names (``choice`` …); ids: n request ids.
+    domains      n names, "" for none in particular; answer_types: n names (``choice`` …); ids: n request ids.
     votes        int (n, m): candidate index in [0, candidates[i]) or a negative NoVote code.
     candidates   int (n,): number of candidates: options of a closed question, answer clusters of an open one.
     open_set     bool (n,): candidates are clusters, and the truth may be none of them.

@@ -93,8 +93,8 @@ def beta_binomial(sample: Sample) -> Curve:
     edges, bins = _equal_mass(sample.p)
     right, count = _sums(sample.right, bins, len(edges))
     mean = (right + sample.right.mean()) / (count + 1.0)
-    names = sorted(set(sample.domain))
-    where = np.array([names.index(domain) for domain in sample.domain])
+    names = sorted(set(sample.domain) - {""})
+    where = np.searchsorted(names, sample.domain) if names else np.zeros(len(sample), dtype=np.int64)
     cells = [_sums(sample.right[where == i], bins[where == i], len(edges)) for i in range(len(names))]
     strength = _strength(np.array([r for r, _ in cells]), np.array([c for _, c in cells]), mean)
     domain_y = {
@@ -153,13 +153,14 @@ def values(curve: Curve, p: Floats, domain: tuple[str, ...]) -> Floats:
         clipped = np.clip(p, EDGE, 1.0 - EDGE)
         shift = np.array([curve.domains.get(name, 0.0) for name in domain]) if curve.domains else 0.0
         score = curve.slope * np.log(clipped / (1.0 - clipped)) + curve.intercept + shift
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(score, -700.0, 700.0))))
+        edge = 1.0 / (curve.labels + 2.0) if curve.labels else 0.0
+        return np.asarray(np.clip(1.0 / (1.0 + np.exp(-np.clip(score, -700.0, 700.0))), edge, 1.0 - edge))
     return np.array([curve.value(float(x), d) for x, d in zip(p, domain, strict=True)])
 
 
 def _logistic(sample: Sample, *, intercept: bool, domains: bool) -> tuple[float, float, dict[str, float]]:
     """Ridge logistic regression on the logit: slope (prior mean 1), intercept and domain intercepts (prior mean 0)."""
-    names = sorted(set(sample.domain)) if domains and len(set(sample.domain)) > 1 else []
+    names = sorted(set(sample.domain) - {""}) if domains and len(set(sample.domain)) > 1 else []
     clipped = np.clip(sample.p, EDGE, 1.0 - EDGE)
     x = np.log(clipped / (1.0 - clipped))
     member = (np.array(sample.domain, dtype=str)[:, None] == np.array(names, dtype=str)[None, :]).astype(float)

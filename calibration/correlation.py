@@ -105,15 +105,15 @@ def fit(ballots: Ballots) -> Correlations:
     wrong = errors(ballots)
     found = mean_correlation(ballots)
     mean = ASSUMED if found is None else found
-    domains = np.array(ballots.domains)
+    domains = np.array(ballots.domains, dtype=str)
     pairs: list[PairCorrelation] = []
     for i, j in combinations(range(len(ballots.models)), 2):
         both = ~np.isnan(wrong[:, i]) & ~np.isnan(wrong[:, j])
         pooled = _shrunk(ballots, i, j, POOLED, wrong[both], mean, _PRIOR_PAIR)
         pairs.append(pooled)
-        for domain in sorted(set(domains[both])):
+        for domain in sorted(set(domains[both].tolist()) - {""}):
             rows = wrong[both & (domains == domain)]
-            pairs.append(_shrunk(ballots, i, j, str(domain), rows, pooled.rho, _PRIOR_DOMAIN))
+            pairs.append(_shrunk(ballots, i, j, domain, rows, pooled.rho, _PRIOR_DOMAIN))
     return Correlations(mean=mean, pairs=tuple(pairs))
 
 

@@ -43,7 +43,14 @@ class Curve(Frozen):
     domain_y: dict[str, tuple[float, ...]] = {}
 
     def value(self, p: float, domain: str) -> float:
-        """Calibrated probability of a raw confidence in [0, 1]; always in [0, 1]."""
+        """Calibrated probability of a raw confidence in [0, 1]; always in [0, 1].
+
+        Never nearer to 0 or 1 than n labels can tell, 1 / (n + 2) (Laplace's rule of succession).
+        """
+        edge = 1.0 / (self.labels + 2.0) if self.labels else 0.0
+        return min(max(self._value(p, domain), edge), 1.0 - edge)
+
+    def _value(self, p: float, domain: str) -> float:
         if self.shape == "logit":
             return expit(self.slope * logit(p) + self.intercept + self.domains.get(domain, 0.0))
         if self.shape == "knots":

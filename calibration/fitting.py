@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -14,16 +15,26 @@ from calibration.aggregators import best_single, conditional_logit, log_odds
 from calibration.aggregators.vote_weights import VoteWeights
 from calibration.ballots import UNKNOWN, Ballots
 from calibration.calibrators import Sample, choose
-from calibration.calibrators import values as curve_values
 from calibration.curve import Curve
 from calibration.folds import folds
+from calibration.folds import order as hashed_order
 from calibration.lazy import LazyPlan, Walks
+from calibration.prediction import calibrated
 from calibration.scoring import leads
 from calibration.snapshot import Aggregator, Snapshot, build
 from calibration.tally import Floats, Ints
 
 MIN_LABELS = 30
 """Labelled closed, or open, questions below which nothing is fitted."""
+
+MIN_DOMAIN = 10
+"""Labels below which a domain stays unknown: nothing is said of it, and nothing is certified in it."""
+
+MAX_DOMAINS = 256
+"""Domains kept at most, those with most labels: their names come with requests, so their number needs a bound."""
+
+ENOUGH = 40_000
+"""Ballots that weights are fitted to at most, drawn by hash of the id; more change the third digit of nothing."""
 
 _FOLDS = 3
 
@@ -53,7 +64,7 @@ def fit(
     known = ballots.take(ballots.truth != UNKNOWN)
     if len(known) < min_labels or not known.models:
         return None
-    known = known.take(np.argsort(np.array(known.ids, dtype=str), kind="stable"))
+    known = _without_rare_domains(known.take(np.argsort(np.array(known.ids, dtype=str), kind="stable")))
     # The arrays are small: threads of BLAS would only wait for one another, on a shared machine three times as long.
     with threadpool_limits(limits=1, user_api="blas"):
         return _snapshot(known, name, parent, fitted_at, min_labels)
@@ -70,13 +81,20 @@ def _snapshot(known: Ballots, name: str, parent: str | None, fitted_at: datetime
         labels=len(known),
         models=known.models,
         families=known.families,
-        domains=tuple(sorted(set(known.domains))),
+        domains=tuple(sorted(set(known.domains) - {""})),
         reliability=reliability.fit(known),
         aggregators={key: aggregator for key, (aggregator, _) in fitted.items()},
         members=member_confidence.fit(known),
         correlation=correlation.fit(known),
         plans=tuple(plan for _, plan in list(fitted.values())[:1]),
     )
+
+
+def _without_rare_domains(ballots: Ballots) -> Ballots:
+    """The ballots with the domains of few labels renamed to "", none in particular."""
+    ranked = sorted(Counter(ballots.domains).items(), key=lambda item: (-item[1], item[0]))[:MAX_DOMAINS]
+    kept = {name for name, count in ranked if count >= MIN_DOMAIN}
+    return replace(ballots, domains=tuple(name if name in kept else "" for name in ballots.domains))
 
 
 def best_first(ballots: Ballots) -> tuple[str, ...]:
@@ -96,18 +114,22 @@ class _HeldOut:
 
 def _aggregator(ballots: Ballots, order: tuple[str, ...]) -> tuple[Aggregator, LazyPlan]:
     """The method of least held-out log loss, refitted on all rows, its calibrator and its lazy plan."""
+    labels = len(ballots)
+    if len(ballots) > ENOUGH:
+        ballots = ballots.take(hashed_order(ballots.ids, "enough")[:ENOUGH])
     waves = lazy.first_waves(order)
     fold = folds(ballots.ids, _FOLDS)
     tried = {kind: _held_out(method, ballots, waves, fold) for kind, method in METHODS.items()}
     kind = min(tried, key=lambda name: tried[name].losses.mean())
     held = tried[kind]
     found = leads(held.posterior, ballots)
-    curve = choose(Sample(found.confidence, found.right, ballots.domains), fold)
+    answered = np.flatnonzero(found.confidence > 0)
+    curve = choose(Sample(found.confidence, found.right, ballots.domains).take(answered), fold[answered])
     weights = METHODS[kind](ballots, waves)
     types = ballots.answer_types
     aggregator = Aggregator(
         kind=kind,
-        labels=len(ballots),
+        labels=labels,
         weights=weights,
         curve=curve,
         answer_types={name: types.count(name) for name in sorted(set(types))},
@@ -126,11 +148,15 @@ def _held_out(method: Method, ballots: Ballots, waves: Sequence[Sequence[str]], 
 
 
 def _surprise(posterior: Floats, ballots: Ballots) -> Floats:
-    """Float (n,): −log probability of what is right; "none of these" of open questions where no candidate is."""
+    """Float (n,): −log probability of what is right: "none of these" of an open question where no candidate is.
+
+    A closed question of which no option is right surprises every method alike: 0.
+    """
     n, width = posterior.shape
     right = ballots.right_at(np.broadcast_to(np.arange(width), (n, width)))
     right[np.arange(n), ballots.candidates] |= ballots.open_set & ~right.any(axis=1)
-    return np.asarray(-np.log(np.maximum((posterior * right).sum(axis=1), 1e-12)))
+    given = np.where(right.any(axis=1), (posterior * right).sum(axis=1), 1.0)
+    return np.asarray(-np.log(np.maximum(given, 1e-12)))
 
 
 def _predict(weights: Sequence[VoteWeights], ballots: Ballots, fold: Ints) -> Floats:
@@ -147,5 +173,5 @@ def _walks(
 ) -> Walks:
     """Every ballot heard member by member in ``order``, each by the weights of its fold."""
     found = [leads(_predict(weights, heard, fold), heard) for heard in lazy.hearings(ballots, order)]
-    confidence = np.stack([curve_values(curve, one.confidence, ballots.domains) for one in found])
+    confidence = np.stack([calibrated(curve, one, ballots) for one in found])
     return Walks(confidence, np.stack([one.right for one in found]), lazy.asked(ballots).sum(axis=1))

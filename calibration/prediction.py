@@ -8,6 +8,7 @@ import numpy as np
 
 from calibration.ballots import Ballots
 from calibration.calibrators import values
+from calibration.curve import Curve
 from calibration.lazy import LazyPlan, Walks, asked, hearings
 from calibration.scoring import Leads, leads
 from calibration.snapshot import Snapshot
@@ -47,5 +48,9 @@ def _predict(snapshot: Snapshot, part: Ballots) -> Leads:
     if aggregator is None:
         raise ValueError(f"snapshot {snapshot.version} has nothing fitted for {kind} questions")
     found = leads(aggregator.weights.posterior(part), part)
-    confidence: Floats = values(aggregator.curve, found.confidence, part.domains)
-    return Leads(found.top, confidence, found.right)
+    return Leads(found.top, calibrated(aggregator.curve, found, part), found.right)
+
+
+def calibrated(curve: Curve, found: Leads, ballots: Ballots) -> Floats:
+    """Float (n,): confidences through a curve; no answer stays at 0."""
+    return np.where(found.confidence > 0, values(curve, found.confidence, ballots.domains), 0.0)

@@ -38,9 +38,10 @@ def fit(ballots: Ballots) -> tuple[Reliability, ...]:
     right, asked, domains = counts(ballots)
     prior = _additive(right, asked)
     strength = _strength(right, asked, prior)
+    wrong = errors(ballots)
     entries: list[Reliability] = []
     for j, model in enumerate(ballots.models):
-        total, hits = asked[j].sum(), right[j].sum()
+        total, hits = float((~np.isnan(wrong[:, j])).sum()), float((wrong[:, j] == 0).sum())
         entries.append(_beta(model, POOLED, hits + 1.0, total - hits + 1.0, total))
         for d, domain in enumerate(domains):
             a = right[j, d] + strength * prior[j, d]
@@ -50,10 +51,10 @@ def fit(ballots: Ballots) -> tuple[Reliability, ...]:
 
 
 def counts(ballots: Ballots) -> tuple[Floats, Floats, tuple[str, ...]]:
-    """Right answers and labels, float (m, d), and the d domain names in order."""
-    domains = tuple(sorted(set(ballots.domains)))
+    """Right answers and labels, float (m, d), and the d domain names in order; the domain "" is none."""
+    domains = tuple(sorted(set(ballots.domains) - {""}))
     wrong = errors(ballots)
-    member = np.array(ballots.domains)[:, None] == np.array(domains)[None, :]
+    member = np.array(ballots.domains, dtype=str)[:, None] == np.array(domains, dtype=str)[None, :]
     asked = (~np.isnan(wrong)).astype(float).T @ member.astype(float)
     right = (wrong == 0).astype(float).T @ member.astype(float)
     return right, asked, domains

@@ -19,7 +19,7 @@ class Leads:
     """What a method answers on n ballots.
 
     top         int (n,): leading candidate, the first of those that tie.
-    confidence  float (n,): probability of the leading candidate.
+    confidence  float (n,): probability of the leading candidate, 0 where there is no answer.
     right       float (n,): share of the leaders that is right: 1 or 0 for one leader, 1 / k for a tie of k.
     """
 
@@ -31,7 +31,8 @@ class Leads:
 def leads(posterior: Floats, ballots: Ballots) -> Leads:
     """Leaders of posteriors (n, w) among the candidates; "none of these" is no answer, it only takes probability.
 
-    A lead shared with a candidate that no member chose is no answer either (nobody was heard): it scores 0.
+    Where a candidate that no member chose leads, alone or with others, there is no answer: what nobody said is not
+    said, and it scores 0.
     """
     n, width = posterior.shape
     table = np.where(np.arange(width) < ballots.candidates[:, None], posterior, -1.0)
@@ -42,7 +43,8 @@ def leads(posterior: Floats, ballots: Ballots) -> Leads:
     chosen[row, ballots.votes[row, column]] = True
     answered = ~(tied & ~chosen).any(axis=1) & tied.any(axis=1)
     right = ballots.right_at(np.broadcast_to(np.arange(width), (n, width))) & tied & answered[:, None]
-    return Leads(tied.argmax(axis=1), confidence, right.sum(axis=1) / np.maximum(tied.sum(axis=1), 1))
+    share = right.sum(axis=1) / np.maximum(tied.sum(axis=1), 1)
+    return Leads(tied.argmax(axis=1), np.where(answered, confidence, 0.0), share)
 
 
 def log_loss(found: Leads) -> float:

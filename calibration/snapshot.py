@@ -35,8 +35,8 @@ class Posterior:
     """What a snapshot makes of one ballot.
 
     probabilities  float (candidates [+ 1 for "none of these" of an open question]), sums to 1.
-    top            leading index into ``probabilities``, ``None`` on a tie.
-    confidence     calibrated probability that ``top`` is right; ``None`` without a ``top`` or without any vote.
+    top            leading candidate; ``None`` on a tie, or where "none of these" or a candidate without votes leads.
+    confidence     calibrated probability that ``top`` is right; ``None`` without a ``top``.
     labels         labelled ballots that it rests on; ``source`` the method that gave it.
     domain_known   whether the snapshot has seen the domain; if not, its terms are those of an average domain.
     """
@@ -141,9 +141,8 @@ class Snapshot(Frozen):
         weights, none = self._compiled(aggregator, tuple(models), domain if known else "", answer_type, open_set)
         counted = [vote if weight is not None else -1 for weight, vote in zip(weights, votes, strict=True)]
         table = aggregator.weights.posterior_one([w or 0.0 for w in weights], counted, candidates, none)
-        top = _leader(table)
-        voted = top is not None and any(vote >= 0 for vote in counted)
-        confidence = aggregator.curve.value(float(table[top]), domain) if voted and top is not None else None
+        top = _leader(table, set(counted))
+        confidence = None if top is None else aggregator.curve.value(float(table[top]), domain)
         return Posterior(table, top, confidence, aggregator.labels, aggregator.kind, known)
 
     def member_confidence(
@@ -227,6 +226,7 @@ def _faults(error: ValidationError) -> str:
     return "; ".join(lines)
 
 
-def _leader(table: Floats) -> int | None:
+def _leader(table: Floats, chosen: set[int]) -> int | None:
     top = int(table.argmax())
-    return top if len(table) == 1 or int((table >= table[top] - TIE).sum()) == 1 else None
+    alone = int((table >= table[top] - TIE).sum()) == 1
+    return top if alone and top in chosen else None

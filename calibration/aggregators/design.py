@@ -27,7 +27,8 @@ class Design:
     matrix    (r, p); columns are the terms of `VoteWeights` one after the other, see ``columns``.
     ballot    int (r,): ballot of each row; ``start`` int (b,): first row of each ballot.
     right     bool (r,): rows that are right; none of a closed ballot's when nobody chose the right candidate.
-    unvoted   float (b,): candidates without a vote, each of which scores 0.
+    unvoted   float (b,): candidates without a vote, each of which scores 0. A closed ballot of which no option is right
+              has one more, for what would have been.
     Ballots without a row say nothing about weights and are left out.
     """
 
@@ -50,7 +51,9 @@ class Design:
         right = np.concatenate([tally.right[owner, slot], ~tally.right[opened].any(axis=1)])
         order = np.argsort(np.concatenate([owner, opened]), kind="stable")
         kept, start, ballot = np.unique(np.concatenate([owner, opened])[order], return_index=True, return_inverse=True)
-        return cls(matrix[order], ballot, start, right[order], tally.unvoted[kept].astype(float), columns, names)
+        homeless = ~ballots.open_set & (ballots.truth < 0)
+        unvoted = (tally.unvoted + homeless)[kept].astype(float)
+        return cls(matrix[order], ballot, start, right[order], unvoted, columns, names)
 
     def weights(self, theta: Floats) -> VoteWeights:
         """Parameters (p,) as vote weights."""
@@ -112,6 +115,8 @@ class _Names:
     @classmethod
     def of(cls, ballots: Ballots) -> Self:
         domains, domain = _codes(ballots.domains)
+        if domains[:1] == ("",):  # sorts first, and gets no terms
+            domains, domain = domains[1:], domain - 1
         types, kind = _codes(ballots.answer_types)
         options = _options_seen(ballots)
         m, d = len(ballots.models), len(domains)
@@ -119,14 +124,14 @@ class _Names:
         sizes = {
             "steps": m,
             "models": m,
-            # One domain, or one type, is no more than the models' own terms again.
-            "domains": d * m if d > 1 else 0,
+            # Where all rows are of one domain, or of one type, its terms would be the models' own again.
+            "domains": d * m if (domain != 0).any() else 0,
             "types": len(types) * m if len(types) > 1 else 0,
             "positions": min(options[2], _POSITIONS) if closed else 0,
             "crowd": int(closed),
             "silence": 1,
             "none": int(opened),
-            "none_domains": d if opened and d > 1 else 0,
+            "none_domains": d if opened and (domain != 0).any() else 0,
         }
         return cls(ballots.models, domains, types, domain, kind, options, sizes)
 
@@ -151,7 +156,9 @@ def _slot_cells(ballots: Ballots, tally: Tally, names: _Names, owner: Ints, slot
         "silence": (rows, np.zeros_like(rows), silent_members(ballots)[owner]),
     }
     if names.sizes["domains"]:
-        cells["domains"] = (voted, names.domain[voter] * m + model, one)
+        somewhere = names.domain[voter] >= 0
+        column = names.domain[voter] * m + model
+        cells["domains"] = (voted[somewhere], column[somewhere], one[somewhere])
     if names.sizes["types"]:
         cells["types"] = (voted, names.type[voter] * m + model, one)
     if names.sizes["crowd"]:
@@ -166,7 +173,8 @@ def _none_cells(names: _Names, opened: Ints, first_row: int) -> dict[str, Cells]
     rows, one = first_row + np.arange(len(opened)), np.ones(len(opened))
     cells = {"none": (rows, np.zeros_like(rows), one)}
     if names.sizes["none_domains"]:
-        cells["none_domains"] = (rows, names.domain[opened], one)
+        somewhere = names.domain[opened] >= 0
+        cells["none_domains"] = (rows[somewhere], names.domain[opened][somewhere], one[somewhere])
     return cells
 
 

@@ -28,19 +28,22 @@ class Likelihood:
         self._offset = offset
         self._penalty = penalty
         self._right = design.right.astype(float)
+        self._idle = design.unvoted > 0
         answers = np.bincount(design.ballot, weights=self._right, minlength=len(design.start))
         self._answered = answers > 0
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         design = self._design
         scores = self._offset + self._matrix @ theta
-        # The largest score of a ballot is at least the 0 of a candidate without votes; nothing below can overflow.
-        top = np.maximum(np.maximum.reduceat(scores, design.start), 0.0)
+        # The largest score of a ballot counts the 0 of candidates without votes, so that no power overflows.
+        highest = np.maximum.reduceat(scores, design.start)
+        top = np.where(self._idle, np.maximum(highest, 0.0), highest)
+        zero = np.exp(-np.where(self._idle, top, 0.0)) * self._idle
         powers = np.exp(scores - top[design.ballot])
-        total = np.add.reduceat(powers, design.start) + design.unvoted * np.exp(-top)
+        total = np.add.reduceat(powers, design.start) + design.unvoted * zero
         right = powers * self._right
         # Nobody chose the right one of a closed question: its probability is that of one candidate that scores 0.
-        hit = np.where(self._answered, np.add.reduceat(right, design.start), np.exp(-top))
+        hit = np.where(self._answered, np.add.reduceat(right, design.start), zero)
         residual = powers / total[design.ballot] - right / hit[design.ballot]
         slope = self._transposed @ residual + self._penalty * theta
         return float((np.log(total) - np.log(hit)).sum() + 0.5 * (self._penalty * theta**2).sum()), slope
