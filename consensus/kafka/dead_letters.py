@@ -53,6 +53,15 @@ class Gate:
         self._state = await self._gates.load(self._name)
         self._check()
 
+    def passable(self, dead: Sequence[bool]) -> int:
+        """How many of the next records may pass before the gate closes behind the last of them."""
+        state = self._state
+        for count, one in enumerate(dead, start=1):
+            state = following(state, one, window=self._settings.dead_letter_window)
+            if excess(state, self._settings) is not None:
+                return count
+        return len(dead)
+
     async def passed(self, dead: Sequence[bool]) -> None:
         """Note the next records, each with whether it became a dead letter. Raises DeadLetterLimit."""
         unbroken = self._state.run > 0

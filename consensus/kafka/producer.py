@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
-from consensus.errors import BrokerUnavailable
+from consensus.errors import BrokerUnavailable, Fenced
 from consensus.kafka.connect import bounded, transactional_producer
 from consensus.kafka.messages import Outgoing
 from consensus.kafka.offsets import Position
@@ -57,14 +57,21 @@ class Transactions:
         if producer is None:
             raise BrokerUnavailable(f"{self.transactional_id} is not open")
         try:
-            await bounded(producer.begin_transaction(), self._seconds, "beginning a transaction")
-            await bounded(self._send(producer, records), self._seconds, "producing")
-            offsets = {self._source: OffsetAndMetadata(position.offset, position.metadata)}
-            call = producer.send_offsets_to_transaction(offsets, self._settings.group)
-            await bounded(call, self._seconds, "adding offsets to a transaction")
-            await bounded(producer.commit_transaction(), self._seconds, "committing a transaction")
+            await self._transact(producer, records, position)
         except AssertionError as error:
+            await _abort(producer)
             raise BrokerUnavailable(f"the producer {self.transactional_id} is broken") from error
+        except (BrokerUnavailable, Fenced):
+            await _abort(producer)
+            raise
+
+    async def _transact(self, producer: AIOKafkaProducer, records: Sequence[Outgoing], position: Position) -> None:
+        await bounded(producer.begin_transaction(), self._seconds, "beginning a transaction")
+        await bounded(self._send(producer, records), self._seconds, "producing")
+        offsets = {self._source: OffsetAndMetadata(position.offset, position.metadata)}
+        call = producer.send_offsets_to_transaction(offsets, self._settings.group)
+        await bounded(call, self._seconds, "adding offsets to a transaction")
+        await bounded(producer.commit_transaction(), self._seconds, "committing a transaction")
 
     async def _send(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
         """Every delivery is awaited before the commit: one that failed unseen would not stop it."""
@@ -86,6 +93,13 @@ async def _deliver(producer: AIOKafkaProducer, record: Outgoing) -> None:
     await producer.send_and_wait(
         record.topic, value=record.value, key=record.key, partition=record.partition, headers=list(record.headers)
     )
+
+
+async def _abort(producer: AIOKafkaProducer) -> None:
+    """Try to let readers go on at once. Where the client is past that, the next initialisation of the id does it."""
+    with suppress(TimeoutError, KafkaError, OSError, AssertionError):
+        async with asyncio.timeout(DISCARD_S):
+            await producer.abort_transaction()
 
 
 async def discard(producer: AIOKafkaProducer) -> None:

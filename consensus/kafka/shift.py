@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 import structlog
 from aiokafka import TopicPartition
@@ -164,7 +165,9 @@ class Shift:
         backoff = Backoff()
         while True:
             try:
-                return await self._steps.take(records, admitted)
+                tasks = await self._steps.take(records, admitted)
+                self.flow = Flow.OPEN
+                return tasks
             except StoreUnavailable as error:
                 self.flow = Flow.STORE
                 log.warning("records wait for the store", partition=self._source.partition, error=str(error))
@@ -191,8 +194,7 @@ class Shift:
 
     async def _commit(self) -> None:
         """One transaction of what is done now: at once when little is going on, in batches when much is."""
-        size = 1 if self._caution.one_by_one else self._plant.settings.commit_batch
-        batch = [self._done.popleft() for _ in range(min(size, len(self._done)))]
+        batch = self._batch()
         self.in_transaction = True
         started = time.monotonic()
         try:
@@ -209,6 +211,12 @@ class Shift:
         self._room.set()
         self._quieter.set()
         await self._committed(publications)
+
+    def _batch(self) -> list[Done]:
+        """What the next transaction holds: no more dead letters than may pass."""
+        size = 1 if self._caution.one_by_one else self._plant.settings.commit_batch
+        dead = [publication.outcome is Outcome.DEAD for _, publication in islice(self._done, size)]
+        return [self._done.popleft() for _ in range(self._gate.passable(dead))]
 
     async def _freshened(self, batch: Sequence[Done]) -> list[Publication]:
         wanted = []

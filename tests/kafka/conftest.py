@@ -1,14 +1,15 @@
-"""One embedded broker per test session; every test uses a topic prefix and a group of its own."""
+"""One embedded broker and one real one per test session; every test uses a topic prefix and a group of its own."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
 from consensus.demo.broker import embedded_broker
+from tests.kafka.cluster import cluster
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -16,6 +17,13 @@ async def broker() -> AsyncIterator[str]:
     """``host:port`` of a running embedded broker."""
     async with embedded_broker() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def apache() -> Iterator[str]:
+    """``host:port`` of one real Kafka broker; whoever uses it is marked ``kafka``."""
+    with cluster() as made:
+        yield made.bootstrap
 
 
 @pytest.fixture

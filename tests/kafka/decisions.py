@@ -120,7 +120,8 @@ class Decider:
     """A stand-in for the pipeline: one paid call for each request, recorded like a real one.
 
     ``paid`` counts calls by request id; ``hold`` makes requests wait until `release`; ``errors`` are raised, one at a
-    time, before anything is paid; the request id ``unknown-policy`` is malformed.
+    time, before anything is paid; any named policy is unknown; requests in ``large`` get a verdict that no broker
+    takes.
     """
 
     def __init__(self, **fields: Any) -> None:
@@ -130,6 +131,7 @@ class Decider:
         self.held: dict[str, asyncio.Event] = {}
         self.began: set[str] = set()
         self.received: dict[str, datetime] = {}
+        self.large: set[str] = set()
 
     def hold(self, *ids: str) -> None:
         for id_ in ids:
@@ -161,4 +163,7 @@ class Decider:
             on_vote(entry())
         if request.id in self.held:
             await self.held[request.id].wait()
-        return decision(request, place, at=datetime.now(UTC), **self.fields)
+        made = decision(request, place, at=datetime.now(UTC), **self.fields)
+        if request.id not in self.large:
+            return made
+        return made.model_copy(update={"verdict": made.verdict.model_copy(update={"reasons": ("x" * 200_000,)})})

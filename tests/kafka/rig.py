@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,8 +52,7 @@ class Running:
 
     async def _end(self) -> None:
         self.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.task
+        await asyncio.wait([self.task])
 
 
 @dataclass
