@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -171,6 +172,39 @@ async def test_failures_at_any_point_change_nothing(
             await eventually(partial(_over, task, engine, read, len(sent)))
     assert await contents(engine) == await contents(calm)
     await calm.dispose()
+
+
+async def test_kills_change_nothing(broker: str, prefix: str, engine: AsyncEngine, tmp_path: Path) -> None:
+    """kill -9 while it ingests, again and again, under one static id: the rows of an undisturbed run."""
+    topics = await loop_topics.create(broker, prefix)
+    sent = messages(150)
+    read = (topics.verdicts, topics.signals, topics.outcomes)
+    url = engine.url.render_as_string(hide_password=False)
+    command = (sys.executable, "-m", "tests.kafka.calibrator_process", broker, prefix, url)
+    async with loop_topics.writer(broker, topics) as writer:
+        for start in range(0, len(sent), 200):
+            await writer.send(sent[start : start + 200])
+            process = await asyncio.create_subprocess_exec(*command)
+            try:
+                await eventually(partial(_reached, engine, read, start + 40), seconds=60)
+            finally:
+                process.kill()
+                await process.wait()
+    calm = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'calm.sqlite'}")
+    await migrate(calm)
+    settings = loop_topics.settings(broker, prefix)
+    for store in (engine, calm):
+        async with running(calibrator(settings, store)):
+            await eventually(partial(ingested, store, read, len(sent)))
+    assert await contents(engine) == await contents(calm)
+    await calm.dispose()
+
+
+async def _reached(engine: AsyncEngine, topics: Sequence[str], records: int) -> bool:
+    """Whether at least so many records of the topics have been read."""
+    async with reading(engine).connect() as connection:
+        stored = await offsets.read(connection)
+    return sum(offset for (topic, _), offset in stored.items() if topic in topics) >= records
 
 
 async def _over(task: asyncio.Task[None], engine: AsyncEngine, topics: Sequence[str], records: int) -> bool:
