@@ -127,7 +127,7 @@ async def test_at_the_deadline_the_call_ends_and_the_request_goes_on(served: Gat
         return verdict_for(request)
 
     served.worker.answer = slowly
-    error = await failure(served.decide(question(), timeout=0.5))
+    error = await failure(served.decide(question(), timeout=2.0))
     assert error.code() is Code.DEADLINE_EXCEEDED
     await eventually(lambda: served.client.waiting == 0)
     await eventually(lambda: len(served.worker.seen) == 1)
