@@ -9,6 +9,7 @@ from typing import Any
 
 from consensus import wire
 from consensus.errors import Malformed
+from consensus.json_limits import WHOLE
 from consensus.kafka.topics import Topics
 from consensus.ledger import Version
 from consensus.types import SCHEMA_VERSION, BallotEntry, Request, Vote
@@ -69,7 +70,8 @@ def read_request(record: Incoming, max_bytes: int) -> Request:
 def within(record: Incoming, max_bytes: int) -> bytes | None:
     """The record's value, unless it is larger than what is parsed at all. Raises Malformed."""
     if record.value is not None and len(record.value) > max_bytes:
-        raise Malformed(f"the value has {len(record.value)} bytes, more than {max_bytes}")
+        reason = f"has {len(record.value)} bytes, at most {max_bytes} are allowed"
+        raise Malformed(reason, field=WHOLE, code="too_large")
     return record.value
 
 

@@ -19,6 +19,8 @@ from consensus.kafka.slots import Slots
 from consensus.kafka.topics import Topics
 from consensus.ledger import Asked, Claim, Ledger, Standing, Version
 
+READ_BESIDE_BYTES = 100_000
+
 TO_DECIDE = (Standing.NEW, Standing.MINE)
 
 
@@ -53,7 +55,7 @@ class RequestSteps:
 
     async def take(self, records: Sequence[Incoming], admitted: int) -> list[asyncio.Task[Publication]]:
         """One claim for all of them; each record that is not decided gives its slot back."""
-        read = [self._read(record) for record in records]
+        read = await self._read_all(records)
         standings = iter(await self._claim([one for one in read if isinstance(one, Job)]))
         tasks = []
         for one in read:
@@ -86,6 +88,12 @@ class RequestSteps:
         if isinstance(read, Job):
             await self._ledger.claims.close(read.asked)
         return self._dead(record, Oversized("the verdict or what goes with it is larger than the broker takes"))
+
+    async def _read_all(self, records: Sequence[Incoming]) -> list[Job | Publication]:
+        """Large records are read beside the event loop: checking a megabyte takes longer than a heartbeat may wait."""
+        if sum(len(record.value or b"") for record in records) > READ_BESIDE_BYTES:
+            return await asyncio.to_thread(lambda: [self._read(record) for record in records])
+        return [self._read(record) for record in records]
 
     def _read(self, record: Incoming) -> Job | Publication:
         try:

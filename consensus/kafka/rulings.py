@@ -109,7 +109,7 @@ class Rule:
         ruling = checked(task, self._ruling)
         if any(known.effect != Effect() for known in recorded):
             return Effect()
-        earlier = [checked(task, wire.read(Ruling, known.arrived.ruling)) for known in recorded]
+        earlier = [checked(task, wire.read_own(Ruling, known.arrived.ruling)) for known in recorded]
         if not decisive(task, earlier, ruling):
             return Effect()
         following = next_version(task.answer, latest, ruling)
@@ -124,5 +124,5 @@ class Rule:
     def _subject(self, versions: Sequence[Version]) -> tuple[ReviewTask, Verdict, Verdict]:
         if not versions or versions[0].review is None:
             raise Malformed("nobody asked for a ruling on this request", field="request_id", code="unknown_task")
-        task = wire.read(ReviewTask, versions[0].review)
-        return task, wire.read(Verdict, versions[0].verdict), wire.read(Verdict, versions[-1].verdict)
+        task = wire.read_own(ReviewTask, versions[0].review)
+        return task, wire.read_own(Verdict, versions[0].verdict), wire.read_own(Verdict, versions[-1].verdict)

@@ -132,6 +132,7 @@ class Decider:
         self.began: set[str] = set()
         self.received: dict[str, datetime] = {}
         self.large: set[str] = set()
+        self.overlap = 1
 
     def hold(self, *ids: str) -> None:
         for id_ in ids:
@@ -164,6 +165,8 @@ class Decider:
         if request.id in self.held:
             await self.held[request.id].wait()
         made = decision(request, place, at=datetime.now(UTC), **self.fields)
+        if made.review is not None:
+            made = made.model_copy(update={"review": task(request, place, overlap=self.overlap)})
         if request.id not in self.large:
             return made
         return made.model_copy(update={"verdict": made.verdict.model_copy(update={"reasons": ("x" * 200_000,)})})

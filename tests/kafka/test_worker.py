@@ -3,61 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from calibration.store.engine import create_engine, metadata
 from consensus import wire
 from consensus.errors import ConfigError, DeadLetterLimit, StoreUnavailable
 from consensus.kafka.offset_map import decode
 from consensus.kafka.plant import Flow
 from consensus.ledger.claims import Claims
-from consensus.settings import KafkaSettings
 from consensus.types import Vote
 from tests.eventually import eventually
 from tests.kafka.decisions import Decider, request
-from tests.kafka.rig import Rig, header, rig
+from tests.kafka.lines import address, line, only_apache
+from tests.kafka.rig import Rig, header
 
-
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def address(request: pytest.FixtureRequest) -> str:
-    """A broker: each test runs on the embedded one and on a real one."""
-    return request.getfixturevalue("broker" if request.param == "embedded" else "apache")
-
-
-@pytest_asyncio.fixture
-async def line(address: str, prefix: str, tmp_path: Path) -> AsyncIterator[Rig]:
-    """Topics of two partitions and an empty SQLite store."""
-    settings = KafkaSettings(
-        bootstrap_servers=address,
-        prefix=prefix,
-        group=prefix,
-        partitions=2,
-        in_flight=20,
-        drain_seconds=5,
-        request_timeout_ms=10_000,
-        session_timeout_ms=6_000,
-        rebalance_timeout_ms=6_000,
-        max_record_bytes=20_000,
-    )
-    engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'store.sqlite'}")
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    async with rig(settings, engine) as made:
-        yield made
-    await engine.dispose()
-
-
-only_apache = pytest.mark.parametrize("address", [pytest.param("apache", marks=pytest.mark.kafka)], indirect=True)
-"""The embedded broker never shows a reader what follows an aborted transaction that it was waiting behind."""
+__all__ = ["address", "line"]
 
 
 async def test_a_request_becomes_a_verdict(line: Rig) -> None:
