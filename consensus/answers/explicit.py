@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from consensus.answers.protocol import Reading
 from consensus.types import LabelKind
@@ -22,7 +23,7 @@ _NOUN = rf"(?:answers?|{_ADJECTIVE}\s{{1,3}}(?:option|choice|response|statement|
 _VERB = r"(?:is|are|was|would\sbe|should\sbe|must\sbe|will\sbe|has\sto\sbe|appears\sto\sbe|seems\sto\sbe)"
 _CUE = re.compile(
     rf"\b{_NOUN}\b(?:\s{{1,3}}(?:to|for|of|here|in|that|which|must|among|from|choice|option|letter)\b[^.:\n]{{0,80}}?)?"
-    rf"[*_]{{0,3}}\s{{0,3}}(?:(?<![a-z]){_VERB}\b[*_]{{0,3}}|[:=])"
+    rf"[*_\"]{{0,3}}\s{{0,3}}(?:(?<![a-z]){_VERB}\b[*_]{{0,3}}|[:=])"
     r"|\\boxed\s?(?=\{)|\\fbox\s?(?=\{)"
     r"|^[#*_ ]{0,8}(?:final\s)?answer[*_: ]{0,6}$",
     re.IGNORECASE | re.MULTILINE,
@@ -74,16 +75,19 @@ def own_part(text: str, answered: Callable[[str], bool]) -> str:
 
 
 def statements(text: str) -> list[Statement]:
-    """Explicit statements in order, at most `MAX_STATEMENTS`."""
-    found: list[Statement] = []
-    for cue in _CUE.finditer(text):
-        filler = _FILLER.match(text, cue.end())
-        begin = filler.end() if filler else cue.end()
-        stop = text.find("\n", begin, begin + WINDOW)
-        found.append(Statement(cue.start(), begin, stop if stop >= 0 else min(len(text), begin + WINDOW)))
-        if len(found) == MAX_STATEMENTS:
-            break
-    return found
+    """Explicit statements in order, at most `MAX_STATEMENTS`; none reaches into the next one."""
+    cues = list(islice(_CUE.finditer(text), MAX_STATEMENTS))
+    starts = [cue.start() for cue in cues] + [len(text)]
+    return [_statement(text, cue, end) for cue, end in zip(cues, starts[1:], strict=True)]
+
+
+def _statement(text: str, cue: re.Match[str], end: int) -> Statement:
+    """A cue with what follows it: up to the end of its line, the next statement or `WINDOW` characters."""
+    filler = _FILLER.match(text, cue.end(), end)
+    begin = filler.end() if filler else cue.end()
+    end = max(begin, min(end, begin + WINDOW))
+    line = text.find("\n", begin, end)
+    return Statement(cue.start(), begin, end if line < 0 else line)
 
 
 def retracted(text: str, start: int, end: int) -> bool:

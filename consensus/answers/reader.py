@@ -1,4 +1,4 @@
-"""The order in which every reader looks: JSON first, then explicit statements, then a reply that is nothing but an answer."""
+"""The order in which every reader looks: JSON, then explicit statements, then a reply that is nothing but an answer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Reader(ABC):
 
     def read(self, text: str) -> Reading:
         """Read one reply. Linear in its length, never raises."""
-        text = explicit.own_part(text, lambda before: self._is_answer(before))
+        text = explicit.own_part(text, self._is_answer)
         return self._structured(text) or self._stated(text) or self._bare(text) or self._silent(text)
 
     def same(self, a: Reading, b: Reading) -> bool:
@@ -72,7 +72,9 @@ class Reader(ABC):
         return self.value(value).kind is LabelKind.ANSWER
 
     def _stated(self, text: str) -> Reading | None:
-        found = [item for s in explicit.statements(text) if (item := self.words(text, s)) is not None]
+        start = structured.prose_start(text)
+        said = [statement for statement in explicit.statements(text) if statement.start >= start]
+        found = [item for statement in said if (item := self.words(text, statement)) is not None]
         reading = explicit.settle(text, found, self.same)
         return None if reading is None else dataclasses.replace(reading, raw_confidence=confidence.stated(text))
 
@@ -88,7 +90,7 @@ class Reader(ABC):
 
     def _silent(self, text: str) -> Reading:
         kind = LabelKind.TRUNCATED if structured.looks_cut(text) else silence(text)
-        return Reading(kind, surface=None, raw_confidence=None)
+        return Reading(kind)
 
 
 def answer(value: Any, surface: str, span: tuple[int, int] | None = None) -> Reading:

@@ -8,10 +8,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from consensus.json_limits import MAX_DEPTH
+
 _OPENING = re.compile(r'\{\s{0,200}["}]')
 _MAX_ATTEMPTS = 32
 """Places where a JSON object is tried. A bound, because each failed attempt may read to the end of the text."""
-_MAX_DEPTH = 64
+_MAX_OBJECTS = 200
+"""A reply that holds more is a loop; the rest is not read."""
 
 
 class _Duplicate:
@@ -37,14 +40,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return out
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, strict=False)
+"""Not strict: models write line breaks into strings as they are."""
 
 
 def objects(text: str) -> list[Found]:
     """The outermost JSON objects of a reply, in order; at most a few are tried when they do not parse."""
     found: list[Found] = []
     position, attempts = 0, 0
-    while attempts < _MAX_ATTEMPTS and (opening := _OPENING.search(text, position)) is not None:
+    while (
+        len(found) < _MAX_OBJECTS
+        and attempts < _MAX_ATTEMPTS
+        and (opening := _OPENING.search(text, position)) is not None
+    ):
         try:
             value, end = _DECODER.raw_decode(text, opening.start())
         except (ValueError, RecursionError):
@@ -52,7 +60,7 @@ def objects(text: str) -> list[Found]:
             attempts += 1
             position = opening.start() + 1
             continue
-        if isinstance(value, dict) and _depth_within(value, _MAX_DEPTH):
+        if isinstance(value, dict) and _depth_within(value, MAX_DEPTH):
             found.append(Found(value, opening.start(), end))
         position = end
     return found
@@ -86,7 +94,18 @@ def answers(text: str) -> list[Found]:
     return [found for found in objects(text) if "answer" in found.value]
 
 
+def prose_start(text: str) -> int:
+    """Where explicit statements may begin: 0, but in a broken or unfinished JSON reply at its last ``answer`` member.
+
+    What such a reply says before it is reasoning that was still going on.
+    """
+    if not looks_cut(text):
+        return 0
+    member = text.rfind('"answer"')
+    return member if member >= 0 else len(text)
+
+
 def looks_cut(text: str) -> bool:
     """Whether the reply starts a JSON object that it never finishes."""
     stripped = text.lstrip().removeprefix("```json").removeprefix("```").lstrip()
-    return stripped.startswith("{") and not objects(text)
+    return stripped.startswith("{") and _OPENING.match(stripped) is not None and not objects(text)
