@@ -40,6 +40,11 @@ class Process:
             raise ProcessFailed(f"{self.name} was not started")
         return self._process.pid
 
+    @property
+    def returncode(self) -> int | None:
+        """The exit code (negative: the signal that ended it), or None while it has not ended."""
+        return None if self._process is None else self._process.returncode
+
     async def start(self) -> None:
         """Start the command with its output appended to the log."""
         with self._log.open("ab") as log:
