@@ -16,12 +16,16 @@ PRICE_IN, PRICE_OUT = 0.5, 1.5
 """Made-up dollars per million tokens, so that costs can be shown."""
 PLACEHOLDER_KEY = "CONSENSUS_DEMO_KEY"
 """Environment variable with the placeholder that the local provider takes for a key."""
+DEADLINE_MS = 300_000
+"""Generous: the demonstration must not turn into one of deadlines on a slow machine."""
 RECORDED_DEADLINE_MS = 600_000
+REFIT_LABELS = 320
+"""All rulings and outcomes of the second act: one refit on all of them."""
 
 
 def simulated(address: str, provider: str, folder: Path, ports: Mapping[str, int]) -> dict[str, Any]:
     """Five simulated models of five families, two arbiters of two others, three policies by stakes."""
-    judged = {"panel": "main", "arbiters": list(ARBITERS), "deadline_ms": 60_000}
+    judged = {"panel": "main", "arbiters": list(ARBITERS), "deadline_ms": DEADLINE_MS}
     return {
         **_surroundings(address, folder, ports),
         "models": {name: _model(MODELS[name], provider) for name in (*PANEL, *ARBITERS)},
@@ -91,7 +95,7 @@ def _surroundings(address: str, folder: Path, ports: Mapping[str, int]) -> dict[
         "kafka": {"bootstrap_servers": address, "partitions": 4},
         "grpc": {"listen": f"127.0.0.1:{ports['grpc']}"},
         "store": {"url": f"sqlite+aiosqlite:///{folder / 'store.sqlite'}"},
-        "drift": {"refit_labels": 100, "min_labels": 100, "refit_interval_s": 2},
+        "drift": {"refit_labels": REFIT_LABELS, "min_labels": 40, "refit_interval_s": 30},
         "telemetry": {"log_format": "console", "log_level": "warning"},
     }
 

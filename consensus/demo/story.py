@@ -26,7 +26,6 @@ from consensus.metrics import Metrics
 from consensus.recorded_panel import RecordedQuestion, recorded
 from consensus.types import Request
 
-EARLIER = 320
 SEED = 7
 REFIT_S = 45.0
 POLL_S = 0.1
@@ -61,7 +60,7 @@ async def play(options: Options, stage: Stage) -> list[Act]:
 
 async def _loop(options: Options, stage: Stage) -> list[Act]:
     """Act one decides without a snapshot, act two brings rulings and a refit, act three decides with it."""
-    questions, earlier = written(), vignettes(EARLIER, SEED)
+    questions, earlier = written(), vignettes(configuration.REFIT_LABELS, SEED)
     truths = configuration.truths([*questions, *earlier], options.folder / "questions.jsonl")
     configure = configuration.simulated
     if options.config is not None:

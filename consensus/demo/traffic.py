@@ -20,7 +20,7 @@ from consensus.types import LabelValue, Outcome, OutcomeSource, ReviewTask, Ruli
 
 T = TypeVar("T")
 
-AT_ONCE = 128
+AT_ONCE = 64
 """Requests that the producer keeps open; the rest waits at its side."""
 CALL_S = 600.0
 
