@@ -97,7 +97,7 @@ async def tell(engine: AsyncEngine, tenant: str, request_id: str, *, timeout_s: 
             truths=tuple(Truth(wire.read(Outcome, one.raw), one.truth) for one in truths),
             label=outcomes.adjudicate(truths),
             snapshot=await _used(connection, versions),
-            alarms=tuple(await alarms.about(connection, f"{tenant}/{request_id}")),
+            alarms=tuple(await alarms.about(connection, alarms.subject_of(tenant, request_id))),
         )
 
 

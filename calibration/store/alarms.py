@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,11 @@ class Alarm:
     def columns(self) -> dict[str, object]:
         """The row as the table has it."""
         return {name: value for name, value in vars(self).items() if name != "cause"} | {"id": self.id}
+
+
+def subject_of(tenant: str, request_id: str) -> str:
+    """Names a request; as JSON, because both parts may hold any separator."""
+    return json.dumps([tenant, request_id], ensure_ascii=False)
 
 
 async def add(connection: AsyncConnection, alarms: Iterable[Alarm]) -> None:

@@ -108,14 +108,19 @@ class Calibrator:
         delivery = await self._feed.next()
         if delivery.records:
             await self._store(delivery)
+        self._report_lag()
         if len(delivery.records) < BATCH and self._leads():
-            await self._refits.consider()
+            await self._refits.consider(news=bool(delivery.records))
 
     async def _store(self, delivery: Delivery) -> None:
         await self._ingest.store(delivery.records, delivery.begin)
         self._feed.ingested(delivery)
         for record in delivery.records:
             self._metrics.count("ingested", topic=record.topic)
+
+    def _report_lag(self) -> None:
+        for (topic, partition), records in self._feed.lag().items():
+            self._metrics.set("lag_records", records, topic=topic, partition=str(partition))
 
     async def _wait_for_store(self, error: StoreUnavailable) -> None:
         """Nothing is polled meanwhile: the pause is far below the interval after which the group would evict us."""

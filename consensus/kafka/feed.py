@@ -18,6 +18,7 @@ from consensus.errors import BrokerUnavailable, Stop
 from consensus.kafka.closing import close
 from consensus.kafka.connect import bounded
 from consensus.kafka.intake import Record
+from consensus.kafka.watchdog import dead_tasks
 
 CALL_S = 30.0
 """Bound of one call to the broker; the client has none of its own while the broker is away."""
@@ -116,12 +117,15 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unty
         """The delivery is in the store."""
         self._next.update({(record.topic, record.partition): record.offset + 1 for record in delivery.records})
 
+    def lag(self) -> dict[Place, int]:
+        """Records behind the end of each partition, as far as the client has heard of the end."""
+        ends = {place: self._consumer.highwater(TopicPartition(*place)) for place in self._next}
+        return {place: max(0, end - (self._next[place] or 0)) for place, end in ends.items() if end is not None}
+
     def check(self) -> None:
         """Raise BrokerUnavailable when one of the client's own tasks has died: it would deliver nothing for ever."""
-        for owner, task in (("_fetcher", "_fetch_task"), ("_coordinator", "_coordination_task")):
-            running = getattr(getattr(self._consumer, owner, None), task, None)
-            if running is not None and running.done():
-                raise BrokerUnavailable(f"the Kafka client's {task.strip('_')} has ended")
+        if dead := dead_tasks(self._consumer):
+            raise BrokerUnavailable(f"the Kafka client has stopped {' and '.join(dead)}")
 
     def _at(self, record: Record) -> int | None:
         return self._next.get((record.topic, record.partition))

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calibration.store import alarms, offsets, outcomes, signals, snapshots, verdicts
-from calibration.store.alarms import Alarm
+from calibration.store.alarms import Alarm, subject_of
 from calibration.store.offsets import Place
 from calibration.store.outcomes import FEEDBACK, Key, Recorded
 from calibration.store.writing import serialise
@@ -89,7 +89,7 @@ async def _changed(connection: AsyncConnection, batch: Batch) -> list[Alarm]:
         Alarm(
             severity=0,
             code="verdict_changed",
-            subject=f"{row.tenant}/{row.request_id}",
+            subject=subject_of(row.tenant, row.request_id),
             detail=f"version {row.version} was published with different contents",
             cause=f"{row.tenant}\n{row.request_id}\n{row.version}",
             raised_at=row.decided_at,
@@ -139,7 +139,7 @@ def _wrong(found: Mapping[Key, list[Recorded]], firsts: Mapping[Key, bytes]) -> 
             Alarm(
                 severity=SEVERITY[signal.stakes],
                 code="wrong_answer_released",
-                subject=f"{signal.tenant}/{signal.request_id}",
+                subject=subject_of(signal.tenant, signal.request_id),
                 detail=f"{outcome.source} {outcome.outcome_id} contradicts the released answer",
                 cause=outcome.digest,
                 raised_at=outcome.observed_at,

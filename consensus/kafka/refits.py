@@ -15,11 +15,16 @@ from calibration.snapshot import Snapshot
 from calibration.store import alarms, outcomes, snapshots
 from calibration.store.alarms import Alarm
 from calibration.store.gathering import Gathering, gather
-from consensus.errors import Retry
-from consensus.kafka.snapshots import NAME
+from consensus.errors import Retry, SnapshotRefused
+from consensus.kafka.snapshots import NAME, readable
 from consensus.ledger.transactions import Transactions
 from consensus.metrics import Metrics
 from consensus.settings import DriftSettings
+
+COUNT_SPACING = 20
+
+STALE_S = 5.0
+"""After this long the outcomes are counted without news: other members of the group ingest some of them."""
 
 logger = structlog.get_logger(__name__)
 
@@ -63,18 +68,35 @@ class Refits:
         self._metrics = metrics
         self._clock = clock
         self._models = models
+        self._evidence = 0
         self._fitted = 0
         self._since = clock()
+        self._news = True
+        self._recount_at = self._stale_at = 0.0
         self._running: asyncio.Task[None] | None = None
 
-    async def consider(self) -> None:
-        """Start a refit when one is due and none is running. Raises StoreUnavailable."""
+    async def consider(self, *, news: bool) -> None:
+        """Start a refit when one is due and none is running. ``news``: something was ingested since the last call.
+
+        Raises StoreUnavailable.
+        """
+        self._news = self._news or news
         if self._running is not None and not self._running.done():
             return
+        if self._clock() >= (self._recount_at if self._news else self._stale_at):
+            await self._count()
+        if self._trigger.due(self._evidence, self._fitted, self._clock() - self._since):
+            self._running = asyncio.create_task(self._attempt(self._evidence), name="refit")
+
+    async def _count(self) -> None:
+        """Count the outcomes, which takes longer the more there are, for at most a twentieth of the time."""
+        begun = self._clock()
         async with self._reading.read("counting outcomes") as connection:
-            evidence = await outcomes.evidence(connection)
-        if self._trigger.due(evidence, self._fitted, self._clock() - self._since):
-            self._running = asyncio.create_task(self._attempt(evidence), name="refit")
+            self._evidence = await outcomes.evidence(connection)
+        self._news = False
+        now = self._clock()
+        self._recount_at = now + COUNT_SPACING * (now - begun)
+        self._stale_at = max(self._recount_at, now + STALE_S)
 
     async def stop(self) -> None:
         """Abandon a refit that is running: it has written nothing."""
@@ -116,7 +138,16 @@ class Refits:
         async with self._reading.read("reading labelled ballots") as connection:
             raw = await snapshots.current(connection, NAME)
             gathering = await gather(connection, self._models)
-        return (Snapshot.from_json(raw) if raw is not None else None), gathering
+        return self._in_use(raw), gathering
+
+    def _in_use(self, raw: bytes | None) -> Snapshot | None:
+        """The published snapshot, unless no worker can use it: then any candidate is better."""
+        if raw is None:
+            return None
+        try:
+            return readable(raw, self._models)
+        except SnapshotRefused:
+            return None
 
     def _fit(self, gathering: Gathering, current: Snapshot | None) -> Refit | None:
         """Runs in a thread. The time of the newest label dates the snapshot, so that a replay finds the same one."""

@@ -15,6 +15,7 @@ from consensus.kafka.connect import bounded, client_options
 from consensus.kafka.intake import is_other
 from consensus.kafka.partitions import partitions_of
 from consensus.kafka.topics import Topics
+from consensus.kafka.watchdog import dead_tasks
 from consensus.metrics import Metrics
 from consensus.settings import KafkaSettings
 
@@ -120,9 +121,8 @@ class Follower:
         """Follow the topic until cancelled. Raises BrokerUnavailable when the client can no longer follow."""
         while True:
             await self._poll()
-            fetching = self._consumer._fetcher._fetch_task  # no public sign tells that this task has died
-            if fetching.done():
-                raise BrokerUnavailable("the Kafka client has stopped following snapshots")
+            if dead := dead_tasks(self._consumer):
+                raise BrokerUnavailable(f"the Kafka client has stopped {' and '.join(dead)}: snapshots would be missed")
 
     async def stop(self) -> None:
         """Disconnect, within a bound."""

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calibration.store import offsets, snapshots, tables, verdicts
 from calibration.store.engine import create_engine, metadata, reading
 from calibration.store.migrate import migrate
-from consensus.errors import StoreUnavailable
+from consensus.errors import BrokerUnavailable, StoreUnavailable
 from consensus.kafka.calibrator import Calibrator
 from consensus.kafka.feed import LogCutShort
 from consensus.kafka.ingest import Ingest
@@ -32,6 +32,12 @@ from tests.loop_records import Log, labelled_messages, outcome, signal, verdict
 from tests.store.test_ingest import feed
 
 NO_REFIT = DriftSettings(refit_labels=1_000_000, refit_interval_s=1e6)
+
+
+@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
+def address(request: pytest.FixtureRequest) -> str:
+    """A broker: each test runs on the embedded one and on a real one."""
+    return str(request.getfixturevalue("broker" if request.param == "embedded" else "apache"))
 
 
 @pytest_asyncio.fixture
@@ -61,7 +67,7 @@ async def running(it: Calibrator) -> AsyncIterator[asyncio.Task[None]]:
         yield task
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError, LogCutShort):
+        with suppress(asyncio.CancelledError, LogCutShort, BrokerUnavailable):
             await task
         await it.stop()
 
@@ -94,14 +100,14 @@ def messages(n: int, *, seed: int = 1) -> list[Any]:
     return found + late
 
 
-async def test_the_loop_from_records_to_a_snapshot_in_use(broker: str, prefix: str, engine: AsyncEngine) -> None:
+async def test_the_loop_from_records_to_a_snapshot_in_use(address: str, prefix: str, engine: AsyncEngine) -> None:
     """Signals and outcomes in, a snapshot out, in use by a follower, and in the store under its version."""
-    settings, topics = loop_topics.settings(broker, prefix), await loop_topics.create(broker, prefix)
+    settings, topics = loop_topics.settings(address, prefix), await loop_topics.create(address, prefix)
     follower = Follower(settings, Metrics())
     await follower.start()
     following = asyncio.create_task(follower.run())
     drift = DriftSettings(refit_labels=50, min_labels=30)
-    async with loop_topics.writer(broker, topics) as writer, running(calibrator(settings, engine, drift)):
+    async with loop_topics.writer(address, topics) as writer, running(calibrator(settings, engine, drift)):
         await writer.send(labelled_messages(120))
         await eventually(lambda: follower.current is not None)
         await eventually(lambda: ingested(engine, (topics.signals, topics.outcomes), 240))
@@ -121,11 +127,11 @@ async def _stored(engine: AsyncEngine, version: str) -> bool:
         return await snapshots.raw(connection, version) is not None
 
 
-async def test_a_restart_goes_on_where_the_store_stands(broker: str, prefix: str, engine: AsyncEngine) -> None:
+async def test_a_restart_goes_on_where_the_store_stands(address: str, prefix: str, engine: AsyncEngine) -> None:
     """Under the same static id, without reading a record twice: the offsets are the store's."""
-    settings, topics = loop_topics.settings(broker, prefix), await loop_topics.create(broker, prefix)
+    settings, topics = loop_topics.settings(address, prefix), await loop_topics.create(address, prefix)
     metrics = Metrics()
-    async with loop_topics.writer(broker, topics) as writer:
+    async with loop_topics.writer(address, topics) as writer:
         for i in range(3):
             await writer.send([verdict(f"r-{i}"), signal(f"r-{i}"), outcome(f"r-{i}")])
             it = Calibrator(settings, NO_REFIT, engine, metrics, timeout_s=10, mark=_no_ledger)
@@ -134,20 +140,21 @@ async def test_a_restart_goes_on_where_the_store_stands(broker: str, prefix: str
                 await eventually(partial(ingested, engine, (topics.outcomes,), i + 1))
     assert metrics.value("ingested", topic=topics.verdicts) == 3
     assert metrics.value("ingested", topic=topics.outcomes) == 3
+    assert metrics.value("lag_records", topic=topics.verdicts, partition="0") == 0
     async with reading(engine).connect() as connection:
         assert await verdicts.first_broken(connection) == {}
 
 
 async def test_failures_at_any_point_change_nothing(
-    broker: str, prefix: str, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, prefix: str, engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store that fails before or after the commit, and calibrators that die in between: the same rows in the end."""
-    settings, topics = loop_topics.settings(broker, prefix), await loop_topics.create(broker, prefix)
+    settings, topics = loop_topics.settings(address, prefix), await loop_topics.create(address, prefix)
     monkeypatch.setattr("consensus.kafka.calibrator.BATCH", 7)
     monkeypatch.setattr("consensus.kafka.calibrator.BACKOFF_S", (0.001, 0.002))
     sent = messages(40)
     read = (topics.verdicts, topics.signals, topics.outcomes)
-    async with loop_topics.writer(broker, topics) as writer:
+    async with loop_topics.writer(address, topics) as writer:
         await writer.send(sent)
     calm = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'calm.sqlite'}")
     await migrate(calm)
@@ -174,14 +181,14 @@ async def test_failures_at_any_point_change_nothing(
     await calm.dispose()
 
 
-async def test_kills_change_nothing(broker: str, prefix: str, engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_kills_change_nothing(address: str, prefix: str, engine: AsyncEngine, tmp_path: Path) -> None:
     """kill -9 while it ingests, again and again, under one static id: the rows of an undisturbed run."""
-    topics = await loop_topics.create(broker, prefix)
+    topics = await loop_topics.create(address, prefix)
     sent = messages(150)
     read = (topics.verdicts, topics.signals, topics.outcomes)
     url = engine.url.render_as_string(hide_password=False)
-    command = (sys.executable, "-m", "tests.kafka.calibrator_process", broker, prefix, url)
-    async with loop_topics.writer(broker, topics) as writer:
+    command = (sys.executable, "-m", "tests.kafka.calibrator_process", address, prefix, url)
+    async with loop_topics.writer(address, topics) as writer:
         for start in range(0, len(sent), 200):
             await writer.send(sent[start : start + 200])
             process = await asyncio.create_subprocess_exec(*command)
@@ -192,7 +199,7 @@ async def test_kills_change_nothing(broker: str, prefix: str, engine: AsyncEngin
                 await process.wait()
     calm = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'calm.sqlite'}")
     await migrate(calm)
-    settings = loop_topics.settings(broker, prefix)
+    settings = loop_topics.settings(address, prefix)
     for store in (engine, calm):
         async with running(calibrator(settings, store)):
             await eventually(partial(ingested, store, read, len(sent)))
@@ -211,13 +218,13 @@ async def _over(task: asyncio.Task[None], engine: AsyncEngine, topics: Sequence[
     return task.done() or await ingested(engine, topics, records)
 
 
-async def test_two_members_share_the_partitions(broker: str, prefix: str, engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_two_members_share_the_partitions(address: str, prefix: str, engine: AsyncEngine, tmp_path: Path) -> None:
     """Each ingests what is assigned to it, into one store; together they miss nothing and double nothing."""
-    topics = await loop_topics.create(broker, prefix)
+    topics = await loop_topics.create(address, prefix)
     sent = messages(30)
-    members = [loop_topics.settings(broker, prefix, instance_id=f"{prefix}-{i}") for i in range(2)]
+    members = [loop_topics.settings(address, prefix, instance_id=f"{prefix}-{i}") for i in range(2)]
     async with (
-        loop_topics.writer(broker, topics) as writer,
+        loop_topics.writer(address, topics) as writer,
         running(calibrator(members[0], engine)),
         running(calibrator(members[1], engine)),
     ):
@@ -234,9 +241,9 @@ async def test_two_members_share_the_partitions(broker: str, prefix: str, engine
     await alone.dispose()
 
 
-async def test_a_topic_made_anew_is_refused(broker: str, prefix: str, engine: AsyncEngine) -> None:
+async def test_a_topic_made_anew_is_refused(address: str, prefix: str, engine: AsyncEngine) -> None:
     """A store that has read further than the topic goes belongs to another topic: going on would mix two histories."""
-    settings, topics = loop_topics.settings(broker, prefix), await loop_topics.create(broker, prefix)
+    settings, topics = loop_topics.settings(address, prefix), await loop_topics.create(address, prefix)
     async with engine.begin() as connection:
         await offsets.write(connection, {(topics.outcomes, 0): 5})
     async with running(calibrator(settings, engine)) as task:
@@ -245,25 +252,37 @@ async def test_a_topic_made_anew_is_refused(broker: str, prefix: str, engine: As
             task.result()
 
 
-async def test_published_versions_are_marked_as_committed(broker: str, prefix: str, engine: AsyncEngine) -> None:
+async def test_published_versions_are_marked_as_committed(address: str, prefix: str, engine: AsyncEngine) -> None:
     """The ledger hears of every version that stands on the topic."""
-    settings, topics = loop_topics.settings(broker, prefix), await loop_topics.create(broker, prefix)
+    settings, topics = loop_topics.settings(address, prefix), await loop_topics.create(address, prefix)
     marked: list[tuple[str, str, int]] = []
 
     async def mark(versions: Sequence[tuple[str, str, int]]) -> None:
         marked.extend(versions)
 
-    async with loop_topics.writer(broker, topics) as writer, running(calibrator(settings, engine, mark=mark)):
+    async with loop_topics.writer(address, topics) as writer, running(calibrator(settings, engine, mark=mark)):
         await writer.send([verdict("r-1"), verdict("r-1", version=2, supersedes=1)])
         await eventually(lambda: ingested(engine, (topics.verdicts,), 2))
     assert set(marked) == {("default", "r-1", 1), ("default", "r-1", 2)}
 
 
+async def test_a_client_that_died_silently_ends_the_calibrator(address: str, prefix: str, engine: AsyncEngine) -> None:
+    """Without its fetching task the client would deliver nothing for ever, and say nothing."""
+    settings = loop_topics.settings(address, prefix)
+    await loop_topics.create(address, prefix)
+    it = calibrator(settings, engine)
+    async with running(it) as task:
+        it._feed._consumer._fetcher._fetch_task.cancel()
+        await eventually(task.done)
+        with pytest.raises(BrokerUnavailable, match="fetching"):
+            task.result()
+
+
 async def test_a_store_that_is_away_is_waited_for(
-    broker: str, prefix: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    address: str, prefix: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The calibrator neither dies nor loses its place; it goes on when the store is back."""
-    settings, topics = loop_topics.settings(broker, prefix), await loop_topics.create(broker, prefix)
+    settings, topics = loop_topics.settings(address, prefix), await loop_topics.create(address, prefix)
     monkeypatch.setattr("consensus.kafka.calibrator.BACKOFF_S", (0.01, 0.02))
     away, tries = True, 0
     read = Ingest.offsets
@@ -276,7 +295,7 @@ async def test_a_store_that_is_away_is_waited_for(
         return await read(self)
 
     monkeypatch.setattr(Ingest, "offsets", offsets_of)
-    async with loop_topics.writer(broker, topics) as writer, running(calibrator(settings, engine)):
+    async with loop_topics.writer(address, topics) as writer, running(calibrator(settings, engine)):
         await writer.send([signal()])
         await eventually(lambda: tries > 3)
         away = False

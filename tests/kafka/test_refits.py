@@ -16,7 +16,7 @@ from calibration.store.engine import create_engine, reading
 from calibration.store.migrate import migrate
 from consensus.errors import BrokerUnavailable
 from consensus.kafka.intake import Record
-from consensus.kafka.refits import Refits, Trigger
+from consensus.kafka.refits import STALE_S, Refits, Trigger
 from consensus.ledger.transactions import Transactions
 from consensus.metrics import Metrics
 from consensus.settings import DriftSettings
@@ -145,18 +145,42 @@ async def test_only_configured_models_are_fitted(engine: AsyncEngine) -> None:
     assert topic.published[0].models == ("a", "b")
 
 
+async def test_a_snapshot_that_no_worker_can_use_is_no_rival(engine: AsyncEngine) -> None:
+    """A model was retired: a weaker candidate without it replaces the snapshot that every worker refuses."""
+    topic = Topic(engine)
+    await feed(engine, Log().records(*labelled_messages(400)))
+    assert await refits(engine, topic).refit() == "published"
+    assert await refits(engine, topic, models=("c",)).refit() == "published"
+    assert [snapshot.models for snapshot in topic.published] == [("a", "b", "c"), ("c",)]
+
+
+async def test_without_news_nothing_is_counted(engine: AsyncEngine) -> None:
+    """Counting a million outcomes twice a second would be most of the work; what others ingest is seen in seconds."""
+    topic, metrics, now = Topic(engine), Metrics(), 1.0
+    it = refits(engine, topic, metrics=metrics, clock=lambda: now)
+    await it.consider(news=True)
+    await feed(engine, Log().records(*labelled_messages(60)))
+    now += STALE_S / 2
+    await it.consider(news=False)
+    await it.stop()
+    assert metrics.value("refits", result="published") == 0
+    now += STALE_S / 2
+    await it.consider(news=False)
+    await eventually(lambda: metrics.value("refits", result="published") == 1)
+
+
 async def test_considering_starts_one_refit_and_counts_from_there(engine: AsyncEngine) -> None:
     """The next one waits for as many new outcomes again, or for the interval."""
     topic, metrics, log, now = Topic(engine), Metrics(), Log(), 0.0
     it = refits(engine, topic, metrics=metrics, clock=lambda: now, refit_interval_s=100)
     await feed(engine, log.records(*labelled_messages(60)))
-    await it.consider()
+    await it.consider(news=True)
     await eventually(lambda: metrics.value("refits", result="published") == 1)
     await feed(engine, log.records(*labelled_messages(80)[120:]))
-    await it.consider()
+    await it.consider(news=True)
     assert metrics.value("refits", result="published") == 1
     now = 100.0
-    await it.consider()
+    await it.consider(news=True)
     await eventually(lambda: sum(metrics.value("refits", result=r) for r in ("published", "refused")) == 2)
     await it.stop()
 
@@ -167,10 +191,10 @@ async def test_a_broker_that_is_away_postpones(engine: AsyncEngine) -> None:
     topic.away = True
     it = refits(engine, topic, metrics=metrics)
     await feed(engine, Log().records(*labelled_messages(60)))
-    await it.consider()
+    await it.consider(news=True)
     await eventually(lambda: metrics.value("refits", result="postponed") == 1)
     topic.away = False
-    await it.consider()
+    await it.consider(news=True)
     await eventually(lambda: metrics.value("refits", result="published") == 1)
 
 
@@ -187,8 +211,8 @@ async def test_a_fit_that_fails_does_not_stop_the_calibrator(
 
     with monkeypatch.context() as patch:
         patch.setattr("consensus.kafka.refits.refit", broken)
-        await it.consider()
+        await it.consider(news=True)
         await eventually(lambda: metrics.value("refits", result="failed") == 1)
     await feed(engine, log.records(*labelled_messages(120)[120:]))
-    await it.consider()
+    await it.consider(news=True)
     await eventually(lambda: metrics.value("refits", result="published") == 1)

@@ -27,6 +27,12 @@ def snapshot(labels: int, *, name: str = "default") -> Snapshot:
     return found.candidate
 
 
+@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
+def address(request: pytest.FixtureRequest) -> str:
+    """A broker: each test runs on the embedded one and on a real one."""
+    return str(request.getfixturevalue("broker" if request.param == "embedded" else "apache"))
+
+
 def in_use(follower: Follower, version: str | None) -> bool:
     """Whether the follower decides with this version; None: with none."""
     return (follower.current.version if follower.current else None) == version
@@ -56,10 +62,10 @@ async def publishing(settings: KafkaSettings) -> AsyncIterator[Publisher]:
         await publisher.stop()
 
 
-async def test_a_published_snapshot_is_in_use_within_two_seconds(broker: str, prefix: str) -> None:
+async def test_a_published_snapshot_is_in_use_within_two_seconds(address: str, prefix: str) -> None:
     """A running follower swaps to it, and again to the next one and back to an older one."""
-    settings = loop_topics.settings(broker, prefix)
-    await loop_topics.create(broker, prefix)
+    settings = loop_topics.settings(address, prefix)
+    await loop_topics.create(address, prefix)
     async with following(settings) as follower, publishing(settings) as publisher:
         assert in_use(follower, None)
         for wanted in (snapshot(100), snapshot(200), snapshot(100)):
@@ -69,10 +75,10 @@ async def test_a_published_snapshot_is_in_use_within_two_seconds(broker: str, pr
             assert time.monotonic() - begun < 2
 
 
-async def test_a_new_follower_has_the_newest_before_it_is_started(broker: str, prefix: str) -> None:
+async def test_a_new_follower_has_the_newest_before_it_is_started(address: str, prefix: str) -> None:
     """`start` returns with the snapshot in place, so that no first request goes without."""
-    settings = loop_topics.settings(broker, prefix)
-    await loop_topics.create(broker, prefix)
+    settings = loop_topics.settings(address, prefix)
+    await loop_topics.create(address, prefix)
     async with publishing(settings) as publisher:
         await publisher.publish(snapshot(100))
         await publisher.publish(snapshot(200))
@@ -91,16 +97,16 @@ async def test_a_new_follower_has_the_newest_before_it_is_started(broker: str, p
     ],
     ids=["cut short", "another format", "changed content", "not text"],
 )
-async def test_a_bad_snapshot_leaves_the_one_in_use(broker: str, prefix: str, spoil: object, reason: str) -> None:
+async def test_a_bad_snapshot_leaves_the_one_in_use(address: str, prefix: str, spoil: object, reason: str) -> None:
     """It is counted and reported; the next good one is used."""
-    settings, metrics = loop_topics.settings(broker, prefix), Metrics()
+    settings, metrics = loop_topics.settings(address, prefix), Metrics()
     refused: list[str] = []
-    topics = await loop_topics.create(broker, prefix)
+    topics = await loop_topics.create(address, prefix)
     good, better = snapshot(100), snapshot(200)
     bad = spoil(good.to_json())  # type: ignore[operator]
     async with (
         following(settings, metrics=metrics, on_refused=refused.append) as follower,
-        loop_topics.writer(broker, topics) as writer,
+        loop_topics.writer(address, topics) as writer,
     ):
         for value in (good.to_json(), bad):
             await writer.raw(topics.snapshots, value, b"default")
@@ -114,12 +120,15 @@ async def test_a_bad_snapshot_leaves_the_one_in_use(broker: str, prefix: str, sp
         assert metrics.value("snapshot_labels") == better.labels
 
 
-async def test_other_records_of_the_topic_are_passed_over(broker: str, prefix: str) -> None:
+async def test_other_records_of_the_topic_are_passed_over(address: str, prefix: str) -> None:
     """Other names and records of classes are not for this follower; an empty record takes the snapshot away."""
-    settings = loop_topics.settings(broker, prefix)
+    settings = loop_topics.settings(address, prefix)
     refused: list[str] = []
-    topics = await loop_topics.create(broker, prefix)
-    async with following(settings, on_refused=refused.append) as follower, loop_topics.writer(broker, topics) as writer:
+    topics = await loop_topics.create(address, prefix)
+    async with (
+        following(settings, on_refused=refused.append) as follower,
+        loop_topics.writer(address, topics) as writer,
+    ):
         await writer.raw(topics.snapshots, b"{}", b"class/law")
         await writer.raw(topics.snapshots, snapshot(100, name="other").to_json(), b"other")
         await writer.raw(topics.snapshots, snapshot(200).to_json(), b"default")
@@ -131,10 +140,21 @@ async def test_other_records_of_the_topic_are_passed_over(broker: str, prefix: s
         assert refused == []
 
 
-async def test_following_without_the_topic_says_what_to_do(broker: str, prefix: str) -> None:
+async def test_a_client_that_died_silently_ends_the_follower(address: str, prefix: str) -> None:
+    """It would miss snapshots and holds without a word."""
+    await loop_topics.create(address, prefix)
+    follower = Follower(loop_topics.settings(address, prefix), Metrics())
+    await follower.start()
+    follower._consumer._fetcher._fetch_task.cancel()
+    with pytest.raises(BrokerUnavailable, match="fetching"):
+        await follower.run()
+    await follower.stop()
+
+
+async def test_following_without_the_topic_says_what_to_do(address: str, prefix: str) -> None:
     """The error names the command that creates the topics."""
     with pytest.raises(BrokerUnavailable, match="consensus topics"):
-        await Follower(loop_topics.settings(broker, prefix), Metrics()).start()
+        await Follower(loop_topics.settings(address, prefix), Metrics()).start()
 
 
 async def test_a_broker_that_is_away_is_an_error_within_a_bound(prefix: str) -> None:

@@ -20,6 +20,8 @@ from consensus.ledger.transactions import Transactions
 from consensus.types import Outcome, Signal
 from tests.loop_records import NOON, TOPICS, Log, outcome, signal, verdict
 
+ONE = '["default", "r-1"]'
+
 TABLES = ("signals", "panels", "outcomes", "labels", "alarms")
 
 
@@ -193,14 +195,14 @@ async def test_a_version_with_two_contents_is_an_alarm_and_a_repeat_is_none(engi
     await feed(engine, log.records(verdict(), verdict()))
     assert await raised(engine) == []
     await feed(engine, log.records(verdict(cost=9.0)))
-    assert await raised(engine) == [(0, "verdict_changed", "default/r-1")]
+    assert await raised(engine) == [(0, "verdict_changed", ONE)]
 
 
 @pytest.mark.parametrize(("stakes", "severity"), [("critical", 0), ("high", 1)])
 async def test_a_wrong_released_answer_is_an_alarm(engine: AsyncEngine, stakes: str, severity: int) -> None:
     """Severity follows the stakes; the alarm names the tenant and the request."""
     await feed(engine, Log().records(signal(stakes=stakes), outcome(label="B", source="audit")))
-    assert await raised(engine) == [(severity, "wrong_answer_released", "default/r-1")]
+    assert await raised(engine) == [(severity, "wrong_answer_released", ONE)]
 
 
 @pytest.mark.parametrize(
