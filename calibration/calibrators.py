@@ -83,8 +83,7 @@ def histogram(sample: Sample) -> Curve:
     """Equal-mass bins (Zadrozny & Elkan 2001), each with one imagined label at the mean."""
     edges, bins = _equal_mass(sample.p)
     right, count = _sums(sample.right, bins, len(edges))
-    mean = sample.right.mean()
-    y = (right + mean) / (count + 1.0)
+    y = (right + _mean(sample)) / (count + 1.0)
     return Curve(shape="bins", method="histogram", labels=len(sample), x=tuple(edges.tolist()), y=tuple(y.tolist()))
 
 
@@ -92,7 +91,7 @@ def beta_binomial(sample: Sample) -> Curve:
     """Bins whose rate per domain is shrunk to the bin's own by an empirical-Bayes beta prior."""
     edges, bins = _equal_mass(sample.p)
     right, count = _sums(sample.right, bins, len(edges))
-    mean = (right + sample.right.mean()) / (count + 1.0)
+    mean = (right + _mean(sample)) / (count + 1.0)
     names = sorted(set(sample.domain) - {""})
     where = np.searchsorted(names, sample.domain) if names else np.zeros(len(sample), dtype=np.int64)
     cells = [_sums(sample.right[where == i], bins[where == i], len(edges)) for i in range(len(names))]
@@ -181,6 +180,11 @@ def _equal_mass(p: Floats) -> tuple[Floats, Ints]:
     """Lower edges of at most `_BINS` bins of equal mass (the first is 0), and the bin of each confidence."""
     edges = np.unique(np.concatenate([[0.0], np.quantile(p, np.arange(1, _BINS) / _BINS)]))
     return edges, np.searchsorted(edges, p, side="right") - 1
+
+
+def _mean(sample: Sample) -> float:
+    """Share right with one imagined label of each sort, so that nothing is 0 or 1."""
+    return float((sample.right.sum() + 1.0) / (len(sample) + 2.0))
 
 
 def _sums(right: Floats, bins: Ints, size: int) -> tuple[Floats, Floats]:

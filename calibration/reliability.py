@@ -7,13 +7,17 @@ from scipy.optimize import minimize
 from scipy.special import betaincinv, betaln, expit
 
 from calibration.ballots import Ballots
-from calibration.correlation import POOLED, errors
+from calibration.correlation import ASSUMED, POOLED, effective_votes, errors, mean_correlation
 from calibration.frozen import Frozen
 from calibration.tally import Floats
 
 _STRENGTHS = np.geomspace(4.0, 400.0, 24)
 """Candidate strengths κ of the beta prior, in labels."""
 
+_JEFFREYS = 0.5
+"""Imagined right and wrong answers in every cell: thirty right of thirty are no proof of a thousand."""
+
+_LEAST = 2.0
 _RIDGE = 2.0
 
 
@@ -32,20 +36,24 @@ def fit(ballots: Ballots) -> tuple[Reliability, ...]:
     """Empirical-Bayes beta-binomial reliabilities of every model × domain, and of every model over all domains.
 
     The prior of a cell is Beta(κ μ, κ (1 − μ)): μ from an additive logit model of model and domain (every question
-    labels all models at once, so a domain's difficulty is known long before a cell is), κ by marginal likelihood. A
-    label missing because the model was not asked is no label; an abstention is a wrong answer.
+    labels all models at once, so a domain's difficulty is known long before a cell is), κ by marginal likelihood. The
+    m labels of one question count as its effective votes, since models err together. A label missing because the model
+    was not asked is no label; an abstention is a wrong answer.
     """
     right, asked, domains = counts(ballots)
-    prior = _additive(right, asked)
-    strength = _strength(right, asked, prior)
+    worth = _worth(ballots)
+    prior = _additive(worth * right, worth * asked)
+    found = _strength(right, asked, prior)
     wrong = errors(ballots)
     entries: list[Reliability] = []
     for j, model in enumerate(ballots.models):
         total, hits = float((~np.isnan(wrong[:, j])).sum()), float((wrong[:, j] == 0).sum())
         entries.append(_beta(model, POOLED, hits + 1.0, total - hits + 1.0, total))
         for d, domain in enumerate(domains):
-            a = right[j, d] + strength * prior[j, d]
-            b = asked[j, d] - right[j, d] + strength * (1 - prior[j, d])
+            # A prior is worth no more labels than it comes from, those of the cell itself left out.
+            strength = min(found, max(total - asked[j, d], _LEAST))
+            a = _JEFFREYS + right[j, d] + strength * prior[j, d]
+            b = _JEFFREYS + asked[j, d] - right[j, d] + strength * (1 - prior[j, d])
             entries.append(_beta(model, domain, a, b, asked[j, d]))
     return tuple(entries)
 
@@ -58,6 +66,13 @@ def counts(ballots: Ballots) -> tuple[Floats, Floats, tuple[str, ...]]:
     asked = (~np.isnan(wrong)).astype(float).T @ member.astype(float)
     right = (wrong == 0).astype(float).T @ member.astype(float)
     return right, asked, domains
+
+
+def _worth(ballots: Ballots) -> float:
+    """Independent labels in one label of a question that all members answered, in (0, 1]."""
+    rho = mean_correlation(ballots)
+    size = max(len(ballots.models), 1)
+    return effective_votes(size, ASSUMED if rho is None else rho) / size
 
 
 def _additive(right: Floats, asked: Floats) -> Floats:

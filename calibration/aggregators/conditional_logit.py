@@ -29,6 +29,7 @@ class Ridge:
     crowd: float = 8.0
     silence: float = 4.0
     none: float = 0.1
+    none_votes: float = 1.0
     none_domains: float = 8.0
 
 

@@ -25,9 +25,10 @@ class Design:
     """r rows: the voted candidates ("slots") and "none of these" of b ballots, sorted by ballot; p columns.
 
     matrix    (r, p); columns are the terms of `VoteWeights` one after the other, see ``columns``.
-    ballot    int (r,): ballot of each row; ``start`` int (b,): first row of each ballot.
+    ballot    int (r,): ballot of each row among the b; ``start`` int (b,): first row of each ballot.
+    owner     int (r,): the same among the n ballots of the table; ``slot`` int (r,): slot of each row, -1 for "none".
     right     bool (r,): rows that are right; none of a closed ballot's when nobody chose the right candidate.
-    unvoted   float (b,): candidates without a vote, each of which scores 0. A closed ballot of which no option is right
+    unvoted   float (b,): options without a vote, each of which scores 0. A closed ballot of which no option is right
               has one more, for what would have been.
     Ballots without a row say nothing about weights and are left out.
     """
@@ -35,6 +36,8 @@ class Design:
     matrix: csr_matrix
     ballot: Ints
     start: Ints
+    owner: Ints
+    slot: Ints
     right: NDArray[np.bool_]
     unvoted: Floats
     columns: dict[str, tuple[int, int]]
@@ -46,14 +49,15 @@ class Design:
         tally, names = Tally.of(ballots), _Names.of(ballots)
         owner, slot = np.nonzero(tally.count)
         opened = np.flatnonzero(ballots.open_set)
-        cells = _slot_cells(ballots, tally, names, owner, slot) | _none_cells(names, opened, len(owner))
+        cells = _slot_cells(ballots, tally, names, owner, slot) | _none_cells(tally, names, opened, len(owner))
         columns, matrix = _assemble(cells, names.sizes, len(owner) + len(opened))
         right = np.concatenate([tally.right[owner, slot], ~tally.right[opened].any(axis=1)])
-        order = np.argsort(np.concatenate([owner, opened]), kind="stable")
-        kept, start, ballot = np.unique(np.concatenate([owner, opened])[order], return_index=True, return_inverse=True)
-        homeless = ~ballots.open_set & (ballots.truth < 0)
-        unvoted = (tally.unvoted + homeless)[kept].astype(float)
-        return cls(matrix[order], ballot, start, right[order], unvoted, columns, names)
+        every = np.concatenate([owner, opened])
+        order = np.argsort(every, kind="stable")
+        slots = np.concatenate([slot, np.full(len(opened), -1)])[order]
+        kept, start, ballot = np.unique(every[order], return_index=True, return_inverse=True)
+        unvoted = np.where(ballots.open_set, 0, tally.unvoted + (ballots.truth < 0))[kept].astype(float)
+        return cls(matrix[order], ballot, start, every[order], slots, right[order], unvoted, columns, names)
 
     def weights(self, theta: Floats) -> VoteWeights:
         """Parameters (p,) as vote weights."""
@@ -69,35 +73,14 @@ class Design:
             options=names.options,
             silence=float(part["silence"].sum()),
             none=float(part["none"].sum()),
+            none_votes=float(part["none_votes"].sum()),
             none_domains=_named(names.domains, part["none_domains"]) if len(part["none_domains"]) else {},
         )
 
 
-    def parameters(self, weights: VoteWeights) -> Floats:
-        """The inverse of `weights`, float (p,): what the columns are worth under given vote weights.
-
-        Terms of ``weights`` that have no column are folded into those of the models, so that scores are the same.
-        """
-        names = self.names
-        only_domain = names.domains[0] if len(names.domains) == 1 else ""
-        only_type = names.types[0] if len(names.types) == 1 else ""
-        values = {
-            "steps": [_at(weights.steps, i) for i in range(names.sizes["steps"])],
-            "models": [weights.vote(model, only_domain, only_type) for model in names.models],
-            "domains": [weights.domains.get(d, {}).get(m, 0.0) for d in names.domains for m in names.models],
-            "types": [weights.types.get(t, {}).get(m, 0.0) for t in names.types for m in names.models],
-            "positions": [_at(weights.positions, i) for i in range(names.sizes["positions"])],
-            "crowd": [weights.crowd],
-            "silence": [weights.silence],
-            "none": [weights.none_score(only_domain)],
-            "none_domains": [weights.none_domains.get(domain, 0.0) for domain in names.domains],
-        }
-        return np.array([value for term, size in names.sizes.items() for value in values[term][:size]])
-
-    def none_rows(self) -> Floats:
-        """Float (r,): 1 at the rows of "none of these"."""
-        low, high = self.columns["none"]
-        return np.asarray(self.matrix[:, low:high].sum(axis=1), dtype=np.float64).ravel()
+    def lay_out(self, values: Floats, none: Floats) -> Floats:
+        """Float (r,): values (n, s) of slots and ``none`` (n,) of "none of these", at the rows they belong to."""
+        return np.where(self.slot >= 0, values[self.owner, np.maximum(self.slot, 0)], none[self.owner])
 
 
 @dataclass(frozen=True)
@@ -131,6 +114,7 @@ class _Names:
             "crowd": int(closed),
             "silence": 1,
             "none": int(opened),
+            "none_votes": int(opened),
             "none_domains": d if opened and (domain != 0).any() else 0,
         }
         return cls(ballots.models, domains, types, domain, kind, options, sizes)
@@ -166,12 +150,13 @@ def _slot_cells(ballots: Ballots, tally: Tally, names: _Names, owner: Ints, slot
     return cells
 
 
-def _none_cells(names: _Names, opened: Ints, first_row: int) -> dict[str, Cells]:
+def _none_cells(tally: Tally, names: _Names, opened: Ints, first_row: int) -> dict[str, Cells]:
     """Cells of the rows of "none of these", which come after ``first_row`` others."""
     if not len(opened):
         return {}
     rows, one = first_row + np.arange(len(opened)), np.ones(len(opened))
-    cells = {"none": (rows, np.zeros_like(rows), one)}
+    votes = tally.count[opened].sum(axis=1).astype(float)
+    cells = {"none": (rows, np.zeros_like(rows), one), "none_votes": (rows, np.zeros_like(rows), votes)}
     if names.sizes["none_domains"]:
         somewhere = names.domain[opened] >= 0
         cells["none_domains"] = (rows[somewhere], names.domain[opened][somewhere], one[somewhere])
@@ -198,10 +183,6 @@ def _rows(keys: tuple[str, ...], names: tuple[str, ...], values: Floats) -> dict
     """Key → name → value of a flat (keys × names) table; empty where the term has no columns."""
     table = values.reshape(-1, len(names))
     return {key: _named(names, row) for key, row in zip(keys, table, strict=True)} if len(table) else {}
-
-
-def _at(values: tuple[float, ...], index: int) -> float:
-    return values[index] if index < len(values) else 0.0
 
 
 def _named(names: tuple[str, ...], values: Floats) -> dict[str, float]:

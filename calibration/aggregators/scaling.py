@@ -9,6 +9,7 @@ from calibration.aggregators.design import Design
 from calibration.aggregators.likelihood import Likelihood
 from calibration.aggregators.vote_weights import VoteWeights
 from calibration.ballots import UNKNOWN, Ballots
+from calibration.tally import Tally
 
 _PRIOR = np.array([1.0, 0.1])
 """Strength of the Gaussian priors of the inverse temperature (mean 1) and of the score of "none of these" (mean 0)."""
@@ -23,12 +24,13 @@ def scaled(shape: VoteWeights, ballots: Ballots) -> VoteWeights:
     Weights that ignore that members err together are too sure of themselves; the scale is the inverse temperature that
     undoes it on average. Unlabelled rows are ignored; without labels the scale is 1.
     """
-    design = Design.of(ballots.take(ballots.truth != UNKNOWN))
-    scores = design.matrix @ design.parameters(shape)
-    columns = np.stack([scores, design.none_rows()], axis=1)
+    known = ballots.take(ballots.truth != UNKNOWN)
+    design, tally = Design.of(known), Tally.of(known)
+    scores = design.lay_out(*shape.scores(known, tally))
+    columns = np.stack([np.where(design.slot >= 0, scores, 0.0), design.slot < 0], axis=1)
     likelihood = Likelihood(design, csr_matrix(columns), scores, _PRIOR)
     shift, none = likelihood.minimum(bounds=[(_LEAST - 1.0, None), (None, None)]).tolist()
-    return _times(shape, 1.0 + shift).model_copy(update={"none": none})
+    return _times(shape, 1.0 + shift).model_copy(update={"none": shape.none + none})
 
 
 def _times(shape: VoteWeights, scale: float) -> VoteWeights:

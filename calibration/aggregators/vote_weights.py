@@ -8,8 +8,9 @@ A candidate with k ≥ 1 votes scores the sum of
                                    (Zheng et al. 2023, "Large language models are not robust multiple choice selectors",
                                    arXiv:2309.03882),
   silence · silent members         abstentions and refusals say that the question is hard.
-A candidate without votes scores 0 and "none of these" of an open question scores ``none``. The posterior is the softmax
-of the scores, so options that nobody chose keep mass and any number of options is possible.
+An option without votes scores 0. "None of these" of an open question scores ``none``, and ``none_votes`` per vote; a
+cluster that nobody is in does not exist. The posterior is the softmax of the scores, so options that nobody chose keep
+mass and any number of options is possible.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class VoteWeights(Frozen):
     crowd      per vote and unit of log((K − 1) / (K_ref − 1)), K the number of options.
     options    (fewest, reference, most) options seen at fitting; K is clipped to that range.
     silence    added to every voted candidate per member that was heard and gave no answer.
-    none       score of "none of these" (open questions), with ``none_domains`` added by domain.
+    none       score of "none of these" (open questions), with ``none_domains`` added by domain and ``none_votes`` per
+               vote: the more have answered, the less likely is it that nobody is right.
     """
 
     steps: tuple[float, ...]
@@ -52,6 +54,7 @@ class VoteWeights(Frozen):
     silence: float = 0.0
     none: float = 0.0
     none_domains: dict[str, float] = {}
+    none_votes: float = 0.0
 
     @cached_property
     def _cumulative(self) -> tuple[float, ...]:
@@ -69,7 +72,7 @@ class VoteWeights(Frozen):
         )
 
     def none_score(self, domain: str) -> float:
-        """Score of "none of these" in a domain."""
+        """Score of "none of these" in a domain, votes apart."""
         return self.none + self.none_domains.get(domain, 0.0)
 
     def posterior_one(self, weights: Sequence[float], votes: Sequence[int], size: int, none: float | None) -> Floats:
@@ -78,11 +81,12 @@ class VoteWeights(Frozen):
         ``weights`` are `vote` of each member, ``none`` is `none_score`, or ``None`` for a closed question, whose
         candidates are all there is.
         """
-        scores, counts, silent = [0.0] * size, [0] * size, 0
+        scores, counts, silent, cast = [0.0] * size, [0] * size, 0, 0
         for weight, vote in zip(weights, votes, strict=True):
             if vote >= 0:
                 scores[vote] += weight
                 counts[vote] += 1
+                cast += 1
             elif vote not in UNHEARD:
                 silent += 1
         crowd = self.crowd * crowding(size, self.options) if none is None else 0.0
@@ -90,7 +94,9 @@ class VoteWeights(Frozen):
         for candidate, count in enumerate(counts):
             if count:
                 scores[candidate] += self._shared(candidate, count, none is None) + crowd * count + silence
-        return softmax_one(scores if none is None else [*scores, none])
+            elif none is not None:
+                scores[candidate] = -math.inf
+        return softmax_one(scores if none is None else [*scores, none + self.none_votes * cast])
 
     def _shared(self, candidate: int, count: int, closed: bool) -> float:
         position = self.positions[candidate] if closed and candidate < len(self.positions) else 0.0
@@ -99,13 +105,18 @@ class VoteWeights(Frozen):
     def posterior(self, ballots: Ballots) -> Floats:
         """Posteriors of a table: float (n, w), w = max candidates + 1, "none of these" at column candidates[i]."""
         tally = Tally.of(ballots)
+        return spread(*self.scores(ballots, tally), tally, ballots)
+
+    def scores(self, ballots: Ballots, tally: Tally) -> tuple[Floats, Floats]:
+        """Scores of slots, float (n, s), and of "none of these", float (n,)."""
         scores = tally.sum_by_slot(self._matrix(ballots))
         scores += np.asarray(self._cumulative)[np.minimum(tally.count, len(self.steps))]
         scores += self.crowd * tally.count * log_options(ballots, self.options)[:, None]
         scores += np.append(self.positions, 0.0)[positions_of(tally, ballots, len(self.positions))]
         scores += self.silence * silent_members(ballots)[:, None]
         none = np.array([self.none_score(domain) for domain in ballots.domains])
-        return spread(scores, tally, ballots, none)
+        none = none + self.none_votes * tally.count.sum(axis=1)
+        return scores, none
 
     def _matrix(self, ballots: Ballots) -> Floats:
         """Float (n, m): the weight of each member's vote on each ballot."""
@@ -148,14 +159,15 @@ def softmax_one(scores: Sequence[float]) -> Floats:
     return np.array([power / total for power in powers])
 
 
-def spread(scores: Floats, tally: Tally, ballots: Ballots, none: Floats) -> Floats:
+def spread(scores: Floats, none: Floats, tally: Tally, ballots: Ballots) -> Floats:
     """Softmax of slot scores laid out over candidates: float (n, w) as `VoteWeights.posterior` gives it."""
     n = len(ballots)
     width = int(ballots.candidates.max(initial=0)) + 1
     table = np.zeros((n, width))
     row, slot = np.nonzero(tally.count)
-    table[row, tally.candidate[row, slot]] = scores[row, slot]
     open_rows = np.flatnonzero(ballots.open_set)
+    table[open_rows] = -np.inf
+    table[row, tally.candidate[row, slot]] = scores[row, slot]
     table[open_rows, ballots.candidates[open_rows]] = none[open_rows]
     table[np.arange(width) >= (ballots.candidates + ballots.open_set)[:, None]] = -np.inf
     table -= table.max(axis=1, keepdims=True)
