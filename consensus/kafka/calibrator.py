@@ -103,13 +103,14 @@ class Calibrator:
         await self._stack.aclose()
 
     async def _step(self) -> None:
+        most = self._feed.width
         if self._feed.stale:
             await self._feed.load(await self._ingest.offsets())
         delivery = await self._feed.next()
         if delivery.records:
             await self._store(delivery)
         self._report_lag()
-        if len(delivery.records) < BATCH and self._leads():
+        if len(delivery.records) < most and self._leads():
             await self._refits.consider(news=bool(delivery.records))
 
     async def _store(self, delivery: Delivery) -> None:

@@ -50,6 +50,7 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unty
         self._consumer = consumer
         self._topics = tuple(topics)
         self._most = most
+        self._width = most
         self._next: dict[Place, int | None] = {}
         self._stale = True
 
@@ -57,6 +58,11 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unty
     def stale(self) -> bool:
         """Whether `load` must come before the next delivery: after an assignment and after `reset`."""
         return self._stale
+
+    @property
+    def width(self) -> int:
+        """Records in the next delivery at most; a delivery of fewer has reached the end of the topics."""
+        return self._width
 
     @property
     def assigned(self) -> frozenset[Place]:
@@ -80,8 +86,12 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unty
         self._stale = True
 
     def reset(self) -> None:
-        """Forget what was delivered and not ingested: it will be delivered again after `load`."""
+        """Forget what was delivered and not ingested: it will be delivered again after `load`, in smaller portions.
+
+        A store that is slow may take half of what it could not take in time.
+        """
         self._stale = True
+        self._width = max(1, self._width // 2)
 
     async def load(self, stored: Mapping[Place, int]) -> None:
         """Stand where the store stands. Raises LogCutShort, BrokerUnavailable."""
@@ -105,7 +115,7 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unty
 
     async def next(self) -> Delivery:
         """What has arrived, after at most `POLL_S`; possibly nothing. Raises BrokerUnavailable."""
-        polled = self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=self._most)
+        polled = self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=self._width)
         got = await bounded(polled, POLL_BOUND_S, "polling")
         if self._stale:
             return Delivery((), {})
@@ -114,7 +124,8 @@ class Feed(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is unty
         return Delivery(fresh, {(record.topic, record.partition): self._at(record) for record in fresh})
 
     def ingested(self, delivery: Delivery) -> None:
-        """The delivery is in the store."""
+        """The delivery is in the store; the next one may be larger again."""
+        self._width = min(self._most, 2 * self._width)
         self._next.update({(record.topic, record.partition): record.offset + 1 for record in delivery.records})
 
     def lag(self) -> dict[Place, int]:

@@ -266,6 +266,25 @@ async def test_published_versions_are_marked_as_committed(address: str, prefix: 
     assert set(marked) == {("default", "r-1", 1), ("default", "r-1", 2)}
 
 
+async def test_a_slow_store_gets_smaller_portions(
+    address: str, prefix: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A portion that cannot be written in time is not tried for ever in its full size."""
+    settings, topics = loop_topics.settings(address, prefix), await loop_topics.create(address, prefix)
+    monkeypatch.setattr("consensus.kafka.calibrator.BACKOFF_S", (0.001, 0.002))
+    store = Ingest.store
+
+    async def slow(self: Ingest, records: Sequence[Record], begin: Any) -> None:
+        if len(records) > 3:
+            raise StoreUnavailable("timed out")
+        await store(self, records, begin)
+
+    monkeypatch.setattr(Ingest, "store", slow)
+    async with loop_topics.writer(address, topics) as writer, running(calibrator(settings, engine)):
+        await writer.send(signal(f"r-{i}") for i in range(40))
+        await eventually(lambda: ingested(engine, (topics.signals,), 40))
+
+
 async def test_a_client_that_died_silently_ends_the_calibrator(address: str, prefix: str, engine: AsyncEngine) -> None:
     """Without its fetching task the client would deliver nothing for ever, and say nothing."""
     settings = loop_topics.settings(address, prefix)
