@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -18,6 +18,9 @@ Key = tuple[str, str]
 """Tenant and request id."""
 
 T = tables.claims.c
+
+BITE = 1_000
+"""Ids in one statement."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,12 @@ class Standing(StrEnum):
     WAIT = "wait"  # somebody is deciding it: ask again later
     CONFLICT = "conflict"  # the id is taken by another payload
     POISON = "poison"  # too many processes died over it
+
+
+def _slices(keys: Sequence[Key], size: int) -> Iterator[Sequence[Key]]:
+    """Slices of at most ``size``."""
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
 
 
 def judge(asked: Asked, claim: Claim, *, run: str, poison: int, gone: Collection[str] = ()) -> tuple[Standing, Claim]:
@@ -131,20 +140,20 @@ class Claims:
         async with self._transactions.read("reading a claim") as connection:
             return (await _read(connection, [key])).get(key)
 
-    async def release(self, partitions: Collection[int] | None = None, *, finishing: bool) -> None:
+    async def release(self, partitions: Collection[int] | None = None, *, finishing: Collection[Key] = ()) -> None:
         """Give up cleanly what this process has claimed in the partitions (None: everywhere) and not yet decided.
 
-        ``finishing``: the calls that were begun run on here, and whoever gets the partition waits for their answers.
+        The calls of the ids in ``finishing`` run on here, and whoever gets their partition waits for the answers.
         """
-        mine = T.run == self.run
-        if not finishing:
-            mine = or_(mine, T.finishing == self.run)
+        mine = or_(T.run == self.run, T.finishing == self.run)
         if partitions is not None:
             mine = and_(mine, T.log_partition.in_(sorted(partitions)))
         async with self._transactions.begin("releasing claims") as connection:
-            await connection.execute(
-                update(tables.claims).where(mine).values(run=None, finishing=self.run if finishing else None)
-            )
+            await connection.execute(update(tables.claims).where(mine).values(run=None, finishing=None))
+            for keys in _slices(sorted(finishing), BITE):
+                promised = tuple_(T.tenant, T.request_id).in_(keys)
+                undecided = and_(T.run.is_(None), T.finishing.is_(None), T.closed.is_(False), ~_decided())
+                await connection.execute(update(tables.claims).where(promised, undecided).values(finishing=self.run))
 
     async def close(self, asked: Asked) -> None:
         """The record becomes a dead letter: what was kept for it is dropped and the next record may take its id."""
@@ -233,6 +242,13 @@ async def _read(connection: AsyncConnection, keys: Iterable[Key], *, lock: bool 
     if lock:
         query = query.with_for_update(of=tables.claims)
     return {(row.tenant, row.request_id): _claim(row) for row in await connection.execute(query)}
+
+
+def _decided() -> Any:
+    """Whether the first version of the claim's id is stored."""
+    first = tables.decisions.c
+    query = select(first.version).where(first.tenant == T.tenant, first.request_id == T.request_id, first.version == 1)
+    return query.correlate(tables.claims).exists()
 
 
 async def _write(connection: AsyncConnection, changed: Sequence[Claim]) -> None:

@@ -88,7 +88,7 @@ async def test_concurrent_processes_agree(ledger: Ledger, other: Ledger) -> None
 async def test_only_unclean_ends_count(ledger: Ledger, other: Ledger, engine: AsyncEngine) -> None:
     """A release costs nothing, a death over the record counts, and the third makes it poison for good."""
     assert await standings(ledger, FIRST) == [Standing.NEW]
-    await ledger.claims.release(finishing=False)
+    await ledger.claims.release()
     assert await standings(other, FIRST) == [Standing.MINE]
     claim = await ledger.claim_of("t", "r1")
     assert claim is not None
@@ -103,9 +103,9 @@ async def test_only_unclean_ends_count(ledger: Ledger, other: Ledger, engine: As
 async def test_a_promise_to_finish_is_waited_for(ledger: Ledger, other: Ledger) -> None:
     """After a revocation the next owner waits for the calls that run on, unless their process is gone."""
     await standings(ledger, FIRST)
-    await ledger.claims.release({1}, finishing=True)
+    await ledger.claims.release({1})
     assert (await ledger.claim_of("t", "r1")) == OPEN
-    await ledger.claims.release({0, 1}, finishing=True)
+    await ledger.claims.release({0, 1}, finishing=[FIRST.key])
     assert await standings(other, FIRST) == [Standing.WAIT]
     assert await standings(other, FIRST, gone=("a",)) == [Standing.MINE]
     claim = await ledger.claim_of("t", "r1")
@@ -116,7 +116,7 @@ async def test_a_promise_to_finish_is_waited_for(ledger: Ledger, other: Ledger) 
 async def test_a_partition_that_returns_is_adopted(ledger: Ledger) -> None:
     """The process that promised to finish gets its record back as its own."""
     await standings(ledger, FIRST)
-    await ledger.claims.release({0}, finishing=True)
+    await ledger.claims.release({0}, finishing=[FIRST.key])
     assert await standings(ledger, FIRST) == [Standing.MINE]
     assert (await ledger.claim_of("t", "r1")) == OPEN
 
@@ -124,9 +124,18 @@ async def test_a_partition_that_returns_is_adopted(ledger: Ledger) -> None:
 async def test_giving_up_what_was_to_be_finished(ledger: Ledger, other: Ledger) -> None:
     """A drain that ends with calls unfinished frees also what was promised after a revocation."""
     await standings(ledger, FIRST)
-    await ledger.claims.release({0}, finishing=True)
-    await ledger.claims.release(finishing=False)
+    await ledger.claims.release({0}, finishing=[FIRST.key])
+    await ledger.claims.release()
     assert await standings(other, FIRST) == [Standing.MINE]
+
+
+async def test_only_what_is_being_decided_is_promised(ledger: Ledger, other: Ledger) -> None:
+    """A decided id needs no promise, and an id that nobody works on is free at once."""
+    idle = replace(FIRST, request_id="idle")
+    await standings(ledger, FIRST, idle)
+    await ledger.decisions.keep(FIRST, version(FIRST))
+    await ledger.claims.release({0}, finishing=[FIRST.key])
+    assert await standings(other, FIRST, idle) == [Standing.STORED, Standing.MINE]
 
 
 async def test_a_closed_claim_is_taken_over(ledger: Ledger) -> None:
