@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calibration.store import tables as store
 from calibration.store.chain import Link
+from calibration.store.engine import reading
 from consensus.kafka.dump import Dumped, dump
 from consensus.kafka.offsets import Position
 from consensus.kafka.progress import Place, positions
@@ -64,7 +65,7 @@ async def gather(kafka: KafkaSettings, engine: AsyncEngine, provider: str, *, ch
     topics = Topics(kafka.prefix)
     records = {noun: await dump(kafka, topics.named(noun)) for noun in NOUNS}
     found = Evidence(topics, records, await positions(kafka), (), {}, {}, await _calls(provider))
-    async with engine.connect() as connection:
+    async with reading(engine).connect() as connection:
         found = await _with_ledger(connection, found)
         return replace(found, links=await _links(connection)) if chained else found
 

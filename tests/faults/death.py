@@ -1,7 +1,7 @@
-"""kill -9 of this very process at exact points of its work, patched in from outside: the product knows nothing of it.
+"""SIGKILL or SIGSTOP of this very process at exact points of its work, patched in from outside.
 
-SIGUSR1 arms the process; from then on it counts how often it passes the point, and at the given number it kills itself,
-in the middle of things.
+SIGUSR1 arms the process; from then on it counts how often it passes the point, and at the given number it sends itself
+the signal, in the middle of things. The product knows nothing of it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ Point = Callable[["Countdown"], None]
 
 
 class Countdown:
-    """Dies when it has been passed ``number`` times after SIGUSR1."""
+    """Sends the signal when it has been passed ``number`` times after SIGUSR1."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, sent: signal.Signals) -> None:
         self._left = number
+        self._sent = sent
         self._armed = False
         signal.signal(signal.SIGUSR1, self._arm)
 
@@ -34,8 +35,8 @@ class Countdown:
     def passed(self) -> None:
         """The process is at the point."""
         self._left -= self._armed
-        if self._left <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self._armed and self._left == 0:
+            os.kill(os.getpid(), self._sent)
 
 
 def after_poll(countdown: Countdown) -> None:

@@ -182,11 +182,19 @@ class Rig:
         await eventually(lambda: process.returncode is not None, seconds=seconds)
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal to a process."""
-        os.kill(self.processes[name].pid, number)
+        """Send a signal to a process that runs."""
+        if self.processes[name].returncode is None:
+            os.kill(self.processes[name].pid, number)
+
+    async def frozen(self, name: str, *, seconds: float = 60.0) -> None:
+        """Wait until a process has been stopped by SIGSTOP."""
+        stat = Path(f"/proc/{self.processes[name].pid}/stat")
+        await eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", seconds=seconds)
 
     async def stop(self) -> None:
-        """End every process that still runs."""
+        """End every process that still runs; one that is frozen must run for that."""
+        for name in self.processes:
+            self.signal(name, signal.SIGCONT)
         await asyncio.gather(*(process.stop() for process in self.processes.values()))
 
 

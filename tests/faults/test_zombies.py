@@ -1,0 +1,35 @@
+"""A worker that was frozen past its session comes back and believes that it still owns its partitions."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.faults.rig import Rig
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("point", ["mid_fan_out", "before_produce", "after_send_offsets"])
+async def test_a_zombie_is_fenced_and_writes_nothing(house_on_postgres: Rig, point: str) -> None:
+    """Frozen between two answers, with a decision to publish, or ready to commit.
+
+    Its successor does the work, and what it does itself when it wakes up is never seen.
+    """
+    house = house_on_postgres
+    await house.start("zombie", point, "1", "SIGSTOP")
+    house.signal("zombie", signal.SIGUSR1)
+    await house.send(house.request(f"r-{number}") for number in range(8))
+    await house.frozen("zombie")
+    excused = await house.unrecorded()
+    await house.start("heir")
+    await house.settled()
+    published = len(await house.dumped("verdicts"))
+    assert published == 8
+    house.signal("zombie", signal.SIGCONT)
+    await house.processes["zombie"].ready(f"127.0.0.1:{house.ports['zombie']}")
+    await house.send(house.request(f"later-{number}") for number in range(8))
+    await house.settled()
+    evidence = await house.verify(paid_again=excused)
+    assert len(evidence.of("verdicts")) == published + 8
