@@ -124,7 +124,8 @@ def _aggregator(ballots: Ballots, order: tuple[str, ...]) -> tuple[Aggregator, L
     held = tried[kind]
     found = leads(held.posterior, ballots)
     answered = np.flatnonzero(found.confidence > 0)
-    curve = choose(Sample(found.confidence, found.right, ballots.domains).take(answered), fold[answered])
+    sample = Sample(found.confidence, found.right, ballots.domains).take(answered)
+    curve = choose(sample, fold[answered]).model_copy(update={"labels": labels})
     weights = METHODS[kind](ballots, waves)
     types = ballots.answer_types
     aggregator = Aggregator(

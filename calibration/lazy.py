@@ -136,6 +136,8 @@ def _bars(walks: Walks, margin: float, min_calls: int) -> tuple[float, float]:
     """The full panel's bar at `TARGET_RISK`, and the lazy panel's at which it accepts no more."""
     full = _bar_at_risk(walks.confidence[-1], TARGET_RISK)
     coverage = float((walks.confidence[-1] >= full).mean())
+    if coverage == 0.0:
+        return 1.0, 1.0
     return full, _bar_at_coverage(walks, coverage, margin, min_calls)
 
 
