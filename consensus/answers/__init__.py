@@ -40,7 +40,7 @@ TYPES: dict[str, AnswerType[Any]] = {
 
 
 def prompt(request: Request, nonce: str) -> Prompt:
-    """The prompt for a request. ``nonce`` is secret to whoever wrote the request's text; the same one reads the reply."""
+    """The prompt for a request. ``nonce`` must be unknown to whoever wrote its text; the same one reads the reply."""
     return prompting.prompt(request, TYPES[request.answer.type].ask(request.answer), nonce)
 
 

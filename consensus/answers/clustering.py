@@ -1,7 +1,7 @@
 """Answers that mean the same, gathered: a partition that depends on the answers' content, never on their order.
 
-Sameness need not be transitive (tolerances, lexical likeness). A cluster is therefore a *clique*: a value joins one only
-when it is the same as every value in it, so that no chain of small steps makes agreement out of answers that differ.
+Sameness need not be transitive (tolerances, lexical likeness). A cluster is therefore a *clique*: a value joins one
+only when it is the same as every value in it, so that no chain of small steps makes agreement of answers that differ.
 Values are placed in an order of their own: the most often given first (other values gather around the mode), ties by
 canonical form. UNDECIDED is not the same, unless a judge said so.
 """
@@ -48,7 +48,7 @@ def clusters(
 
 
 def representatives(values: Sequence[LabelValue | None], groups: Sequence[int | None]) -> tuple[LabelValue, ...]:
-    """One value per cluster: given most often, then the shortest, then first in canonical order; never by who said it."""
+    """One value per cluster: given most often, then shortest, then first in canonical order; never by who said it."""
     counts = Counter(key(value) for value in values if value is not None)
     best: dict[int, LabelValue] = {}
     for value, group in zip(values, groups, strict=True):

@@ -34,17 +34,19 @@ _FILLER = re.compile(
     re.IGNORECASE,
 )
 _QUESTION = re.compile(
-    r"^[#*_\s>-]{0,6}(?:next\s|new\s|another\s|follow-?up\s)?(?:question|problem|q|exercise)(?:\s?\d{1,4})?[*_]{0,3}\s?[:.)]"
+    r"^[#*_ \t>-]{0,6}(?:next\s|new\s|another\s|follow-?up\s)?(?:question|problem|q|exercise)(?:\s?\d{1,4})?"
+    r"[*_]{0,3}\s?[:.)]"
     r"|<\|(?:im_start|start_header_id|user|eot_id|endoftext)\|?>"
-    r"|^\s{0,4}(?:user|human|student)\s?:|\[/?INST\]"
-    r"|\b(?:combin|summari[sz]|collect|list)(?:e|es|ing)?\s(?:up\s)?all\s(?:of\s)?(?:the\s|these\s|our\s)?(?:above\s)?answers\b"
+    r"|^[ \t]{0,4}(?:user|human|student)\s?:|\[/?INST\]"
+    r"|\b(?:combin|summari[sz]|collect|list)(?:e|es|ing)?\s(?:up\s)?all\s(?:of\s)?(?:the\s|these\s|our\s)?"
+    r"(?:above\s)?answers\b"
     r"|总结",
     re.IGNORECASE | re.MULTILINE,
 )
 _RETRACTION = re.compile(
-    r"\b(?:wait|correction|i\smade\s(?:a|an)\s(?:mistake|error)|i\swas\swrong|(?:that|this|which)\s(?:is|was)\s(?:wrong|incorrect|not\scorrect|not\sright)"
-    r"|let\sme\s(?:re-?check|re-?consider|re-?think|re-?do|correct|re-?calculate|re-?evaluate|re-?examine)"
-    r"|let['’]?s\s(?:re-?check|re-?consider|re-?think|re-?do|correct|re-?calculate|re-?evaluate|re-?examine)"
+    r"\b(?:wait|correction|i\smade\s(?:a|an)\s(?:mistake|error)|i\swas\swrong"
+    r"|(?:that|this|which)\s(?:is|was)\s(?:wrong|incorrect|not\scorrect|not\sright)"
+    r"|let(?:\sme|['’]?s)\s(?:re-?check|re-?consider|re-?think|re-?do|correct|re-?calculate|re-?evaluate|re-?examine)"
     r"|on\s(?:second\sthought|reflection)|upon\s(?:re-?consideration|reflection|re-?checking|review|re-?evaluation)"
     r"|i\s(?:apologi[sz]e|take\sthat\sback|misread|misspoke)|apologies|scratch\sthat|my\smistake|actually,|no,\s)",
     re.IGNORECASE,

@@ -84,8 +84,8 @@ _DETECTORS = (
         "vote_claim",
         ("agree", "voted", "chose", "concur", "answered", "decided"),
         re.compile(
-            r"\ball\s(?:the\s)?(?:other\s)?(?:panel(?:ist)?s?|(?:language\s|ai\s)models|arbiters|judges)\s(?:members\s)?"
-            r"(?:have\s|already\s){0,2}(?:agree|agreed|voted|chose|concur|answered)\b"
+            r"\ball\s(?:the\s|other\s)?(?:panel(?:ist)?s?|(?:language\s|ai\s|other\s)models|arbiters|judges)\s"
+            r"(?:members\s)?(?:have\s|already\s){0,2}(?:agree|agreed|voted|chose|concur|answered)\b"
             r"|\bthe\spanel\shas\s(?:already\s)?(?:agreed|decided|voted)\b"
         ),
     ),
@@ -96,7 +96,8 @@ _DETECTORS = (
             r"\b(?:as|per|following|according\sto|in\sline\swith)\s"
             r"(?:instructed|directed|told|commanded|requested|ordered"
             r"|the\s(?:new|updated|override|embedded|hidden|injected)\sinstructions?)"
-            r"\s?(?:in|by|from|of|within)?\s?(?:the\s)?(?:context|document|passage|data|note|text|email|page|file|attachment)\b"
+            r"\s?(?:in|by|from|of|within)?\s?(?:the\s)?"
+            r"(?:context|document|passage|data|note|text|email|page|file|attachment)\b"
             r"|\bi\s(?:will|shall)\s(?:now\s)?(?:ignore|disregard)\s(?:my|the|all|any)\s"
             r"(?:previous\s|prior\s|original\s|system\s)?(?:instructions?|rules|guidelines)\b"
         ),

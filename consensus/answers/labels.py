@@ -80,7 +80,7 @@ class Labels:
         """Instructions and reply schema: a list of ids, or null."""
         ids = [option.id for option in spec.options]
         return Ask(
-            instructions="The answer is the list of the ids of all options that apply; the empty list when none applies.",
+            instructions="The answer is the list of the ids of all options that apply, empty when none does.",
             schema={"anyOf": [{"type": "array", "items": {"type": "string", "enum": ids}}, {"type": "null"}]},
             options=(),
             template="labels/1",
@@ -99,7 +99,7 @@ class Labels:
         known = {option.id for option in spec.options}
         if not isinstance(value, list) or any(not isinstance(item, str) or item not in known for item in value):
             raise Malformed("must be a list of ids of the options", field="answer", code="unknown_option")
-        return sorted({str(item) for item in value})
+        return [*sorted({str(item) for item in value})]
 
 
 TYPE = Labels()

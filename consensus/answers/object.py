@@ -1,4 +1,4 @@
-"""A JSON object of a given schema. Canonical value: the object, validated, with its fields' types as the schema has them."""
+"""A JSON object of a given schema. Canonical value: the object, valid, its fields in the types of the schema."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _number(word: str) -> float | None:
 
 
 def agreement(spec: ObjectSpec, a: Mapping[str, Any], b: Mapping[str, Any]) -> float:
-    """Share of the weight in [0, 1] of the fields that agree. Without weights each top-level field of either counts 1."""
+    """Share in [0, 1] of the weight that agrees. Without weights each top-level field of either counts 1."""
     weights = _weights(spec, a, b)
     total = math.fsum(weights.values())
     if total == 0:
@@ -164,7 +164,7 @@ class Object:
         return _ObjectReader(spec).read(text)
 
     def same(self, spec: ObjectSpec, a: LabelValue, b: LabelValue) -> Sameness:
-        """Critical fields agree, and so does `SAME_SHARE` of the weight; without weights and critical fields, all do."""
+        """Critical fields agree, and `SAME_SHARE` of the weight; without weights and critical fields, all of them."""
         if not isinstance(a, dict) or not isinstance(b, dict):
             return Sameness.DIFFERENT
         if equal(a, b):

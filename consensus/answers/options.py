@@ -113,9 +113,8 @@ class Names:
         match = self._pattern.match(text, begin)
         if match is None or (match.end() < len(text) and _in_word(text, match.end())):
             return None
-        found = self._exact.get(match[0]) or (
-            self._folded.get(match[0].casefold()) if wrapped or len(match[0]) > 1 else None
-        )
+        marked = wrapped or len(match[0]) > 1 or text.startswith(")", match.end())
+        found = self._exact.get(match[0]) or (self._folded.get(match[0].casefold()) if marked else None)
         if found is None or (match[0].casefold() in _WORDLIKE and not wrapped and not _AFTER.match(text, match.end())):
             return None
         return found, match.end()

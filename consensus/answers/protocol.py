@@ -39,7 +39,8 @@ class Ask:
 class Reading:
     """What a reader found in a reply.
 
-    kind            ``answer`` exactly when ``value`` is given; else abstained, refused, truncated, conflicting, invalid.
+    kind            ``answer`` exactly when ``value`` is given; else abstained, refused, truncated, conflicting,
+                    or invalid.
     value           canonical value in the spec's own terms (option id, bool, number in the spec's unit, …).
     surface         the answer as the model wrote it, at most `SURFACE_MAX` characters.
     raw_confidence  what the model said of its own confidence, in [0, 1], or None.

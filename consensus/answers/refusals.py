@@ -26,12 +26,13 @@ _REFUSAL = re.compile(
 )
 _ABSTENTION = re.compile(
     r"\bi\s(?:do\snot|don['’]?t)\sknow\b|\bi['’]?m\snot\s(?:sure|certain)\b|\bi\sam\snot\s(?:sure|certain)\b"
-    r"|\b(?:it\sis\s|it['’]s\s)?(?:not\spossible|impossible)\sto\s(?:answer|determine|say|tell|select|choose|decide|provide|give|calculate)"
+    r"|\b(?:not\spossible|impossible)\sto\s(?:answer|determine|say|tell|select|choose|decide|provide|give|calculate)"
     r"|\b(?:can\s?not|can['’]?t|could\snot|couldn['’]?t|unable\sto)\s(?:be\s)?"
     r"(?:answer|determine|select|choose|decide|decided|tell|conclude|identify|provide\s(?:an?\s)?(?:\w{1,12}\s)?answer"
     r"|give\s(?:an?\s)?(?:\w{1,12}\s)?answer|answered|determined|concluded)"
     r"|\b(?:not\senough|insufficient|too\slittle|lacks?\sthe)\s(?:information|data|context|detail|evidence)"
-    r"|\bnone\sof\sthe\s(?:\w{1,12}\s)?(?:above|options?|choices|answers|alternatives|statements|given|provided|listed|available)\b"
+    r"|\bnone\sof\sthe\s(?:\w{1,12}\s)?"
+    r"(?:above|options?|choices|answers|alternatives|statements|given|provided|listed|available)\b"
     r"|\bno\s(?:correct|right|suitable|valid|matching)\s(?:answer|option|choice)\b"
     r"|\b(?:unanswerable|abstain|i\spass|no\sanswer)\b",
     re.IGNORECASE,

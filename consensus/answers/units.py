@@ -1,110 +1,38 @@
 """Units of measurement: a unit's text to its factor and dimension, so that quantities of one dimension convert.
 
-Dimensions are exponents of base units (m, kg, s, A, K, mol, bit, and one each for money, angle and anything unknown).
-Temperatures in °C and °F have an offset and convert only by themselves, never inside a product.
+Temperatures in °C and °F have an offset: they convert only by themselves, never inside a product. Months and years are
+a dimension of their own, since a month has no fixed length; currencies are one each, since their rates are not ours.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
 
-Dimension = tuple[tuple[str, int], ...]
+from consensus.answers.unit_table import (
+    FIXED,
+    LONG_PREFIXES,
+    MONEY,
+    PREFIXABLE,
+    PREFIXES,
+    SYMBOLS,
+    Dimension,
+    Unit,
+)
 
+__all__ = ["Dimension", "Unit", "convert", "is_money", "known", "unit"]
 
-@dataclass(frozen=True)
-class Unit:
-    """One unit: value in base units = factor × value + offset."""
-
-    factor: float
-    dimension: Dimension
-    offset: float = 0.0
-
-
-def _dim(**exponents: int) -> Dimension:
-    return tuple(sorted(exponents.items()))
-
-
-_LENGTH, _MASS, _TIME, _HEAT = _dim(m=1), _dim(kg=1), _dim(s=1), _dim(K=1)
-_VOLUME, _FORCE, _ENERGY = _dim(m=3), _dim(kg=1, m=1, s=-2), _dim(kg=1, m=2, s=-2)
-_POWER, _PRESSURE, _PURE = _dim(kg=1, m=2, s=-3), _dim(kg=1, m=-1, s=-2), _dim()
-
-# Symbols that take SI prefixes, as written (case matters: mg and Mg, mW and MW).
-_SYMBOLS: dict[str, Unit] = {
-    "m": Unit(1, _LENGTH), "g": Unit(1e-3, _MASS), "s": Unit(1, _TIME), "A": Unit(1, _dim(A=1)), "K": Unit(1, _HEAT),
-    "mol": Unit(1, _dim(mol=1)), "L": Unit(1e-3, _VOLUME), "l": Unit(1e-3, _VOLUME), "N": Unit(1, _FORCE),
-    "J": Unit(1, _ENERGY), "W": Unit(1, _POWER), "Pa": Unit(1, _PRESSURE), "bar": Unit(1e5, _PRESSURE),
-    "Hz": Unit(1, _dim(s=-1)), "V": Unit(1, _dim(A=-1, kg=1, m=2, s=-3)), "C": Unit(1, _dim(A=1, s=1)),
-    "Ω": Unit(1, _dim(A=-2, kg=1, m=2, s=-3)), "F": Unit(1, _dim(A=2, kg=-1, m=-2, s=4)),
-    "T": Unit(1, _dim(A=-1, kg=1, s=-2)), "Wh": Unit(3600, _ENERGY), "eV": Unit(1.602176634e-19, _ENERGY),
-    "cal": Unit(4.184, _ENERGY), "M": Unit(1e3, _dim(m=-3, mol=1)), "B": Unit(8, _dim(bit=1)),
-    "bps": Unit(1, _dim(bit=1, s=-1)),
-}  # fmt: skip
-_PREFIXES = {
-    "T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "h": 1e2, "d": 1e-1, "c": 1e-2, "m": 1e-3, "µ": 1e-6, "μ": 1e-6, "u": 1e-6,
-    "n": 1e-9, "p": 1e-12, "f": 1e-15, "": 1.0,
-}  # fmt: skip
-_LONG_PREFIXES = {
-    "tera": 1e12, "giga": 1e9, "mega": 1e6, "kilo": 1e3, "hecto": 1e2, "deci": 1e-1, "centi": 1e-2, "milli": 1e-3,
-    "micro": 1e-6, "nano": 1e-9, "pico": 1e-12, "": 1.0,
-}  # fmt: skip
-# Words that take long prefixes, in the singular and lower case.
-_PREFIXABLE: dict[str, Unit] = {
-    "metre": _SYMBOLS["m"], "meter": _SYMBOLS["m"], "gram": _SYMBOLS["g"], "second": _SYMBOLS["s"],
-    "ampere": _SYMBOLS["A"], "amp": _SYMBOLS["A"], "kelvin": _SYMBOLS["K"], "mole": _SYMBOLS["mol"],
-    "litre": _SYMBOLS["L"], "liter": _SYMBOLS["L"], "newton": _SYMBOLS["N"], "joule": _SYMBOLS["J"],
-    "watt": _SYMBOLS["W"], "pascal": _SYMBOLS["Pa"], "hertz": _SYMBOLS["Hz"], "volt": _SYMBOLS["V"],
-    "coulomb": _SYMBOLS["C"], "ohm": _SYMBOLS["Ω"], "farad": _SYMBOLS["F"], "tesla": _SYMBOLS["T"],
-    "byte": _SYMBOLS["B"], "bit": Unit(1, _dim(bit=1)), "calorie": _SYMBOLS["cal"], "molar": _SYMBOLS["M"],
-    "electronvolt": _SYMBOLS["eV"],
-}  # fmt: skip
-# Units without prefixes, symbols and words, lower case.
-_FIXED: dict[str, Unit] = {
-    "min": Unit(60, _TIME), "minute": Unit(60, _TIME), "h": Unit(3600, _TIME), "hr": Unit(3600, _TIME),
-    "hour": Unit(3600, _TIME), "sec": Unit(1, _TIME), "d": Unit(86400, _TIME), "day": Unit(86400, _TIME),
-    "week": Unit(604800, _TIME), "wk": Unit(604800, _TIME), "month": Unit(1, _dim(month=1)),
-    "year": Unit(12, _dim(month=1)), "yr": Unit(12, _dim(month=1)), "decade": Unit(120, _dim(month=1)),
-    "century": Unit(1200, _dim(month=1)), "centurie": Unit(1200, _dim(month=1)),
-    "inch": Unit(0.0254, _LENGTH), "inche": Unit(0.0254, _LENGTH), "in": Unit(0.0254, _LENGTH),
-    "foot": Unit(0.3048, _LENGTH), "feet": Unit(0.3048, _LENGTH), "ft": Unit(0.3048, _LENGTH),
-    "yard": Unit(0.9144, _LENGTH), "yd": Unit(0.9144, _LENGTH), "mile": Unit(1609.344, _LENGTH),
-    "mi": Unit(1609.344, _LENGTH), "nmi": Unit(1852, _LENGTH), "ångström": Unit(1e-10, _LENGTH),
-    "å": Unit(1e-10, _LENGTH), "acre": Unit(4046.8564224, _dim(m=2)), "hectare": Unit(1e4, _dim(m=2)),
-    "ha": Unit(1e4, _dim(m=2)), "gallon": Unit(3.785411784e-3, _VOLUME), "gal": Unit(3.785411784e-3, _VOLUME),
-    "lb": Unit(0.45359237, _MASS), "pound": Unit(0.45359237, _MASS), "oz": Unit(0.028349523125, _MASS),
-    "ounce": Unit(0.028349523125, _MASS), "tonne": Unit(1e3, _MASS), "t": Unit(1e3, _MASS), "mph": Unit(0.44704, _dim(m=1, s=-1)),
-    "kph": Unit(1 / 3.6, _dim(m=1, s=-1)), "kmh": Unit(1 / 3.6, _dim(m=1, s=-1)),
-    "knot": Unit(1852 / 3600, _dim(m=1, s=-1)), "hp": Unit(745.6998715822702, _POWER),
-    "horsepower": Unit(745.6998715822702, _POWER), "atm": Unit(101325, _PRESSURE), "psi": Unit(6894.757293168, _PRESSURE),
-    "mmhg": Unit(133.322387415, _PRESSURE), "torr": Unit(101325 / 760, _PRESSURE), "btu": Unit(1055.05585262, _ENERGY),
-    "°c": Unit(1, _HEAT, 273.15), "celsius": Unit(1, _HEAT, 273.15), "°f": Unit(5 / 9, _HEAT, 459.67 * 5 / 9),
-    "fahrenheit": Unit(5 / 9, _HEAT, 459.67 * 5 / 9), "degree celsius": Unit(1, _HEAT, 273.15),
-    "degrees celsius": Unit(1, _HEAT, 273.15), "degrees c": Unit(1, _HEAT, 273.15),
-    "degree fahrenheit": Unit(5 / 9, _HEAT, 459.67 * 5 / 9), "degrees fahrenheit": Unit(5 / 9, _HEAT, 459.67 * 5 / 9),
-    "degrees f": Unit(5 / 9, _HEAT, 459.67 * 5 / 9), "db": Unit(1, _dim(dB=1)), "°": Unit(math.pi / 180, _dim(rad=1)),
-    "degree": Unit(math.pi / 180, _dim(rad=1)), "deg": Unit(math.pi / 180, _dim(rad=1)),
-    "radian": Unit(1, _dim(rad=1)), "rad": Unit(1, _dim(rad=1)),
-    "%": Unit(1e-2, _PURE), "percent": Unit(1e-2, _PURE), "per cent": Unit(1e-2, _PURE), "‰": Unit(1e-3, _PURE),
-    "bp": Unit(1e-4, _PURE), "basis point": Unit(1e-4, _PURE), "ppm": Unit(1e-6, _PURE), "ppb": Unit(1e-9, _PURE),
-    "fraction": Unit(1, _PURE), "": Unit(1, _PURE),
-}  # fmt: skip
-_MONEY = {
-    "$": "USD", "us$": "USD", "usd": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "eur": "EUR", "euro": "EUR",
-    "£": "GBP", "gbp": "GBP", "pound sterling": "GBP", "pounds sterling": "GBP", "¥": "JPY", "jpy": "JPY", "yen": "JPY",
-    "chf": "CHF", "swiss franc": "CHF", "₹": "INR", "inr": "INR", "rupee": "INR", "cny": "CNY", "yuan": "CNY",
-    "aud": "AUD", "cad": "CAD", "sek": "SEK", "nok": "NOK", "dkk": "DKK", "₩": "KRW", "krw": "KRW", "brl": "BRL",
-}  # fmt: skip
-_CURRENCIES = frozenset(_MONEY.values())
+_CURRENCIES = frozenset(MONEY.values())
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_SMALLEST = 1e-150
+"""Bound on a product's factor, so that no conversion over- or underflows."""
 _FACTOR = re.compile(r"(.*?[^\d^*+-])\^?\{?(-?\d)?\}?")
 
 
 @lru_cache(maxsize=1024)
 def unit(text: str) -> Unit:
-    """The unit that ``text`` names. One that is not known is a dimension of its own ("patients"): it converts to itself."""
+    """The unit that ``text`` names. One that is not known ("patients") is a dimension of its own."""
     plain = unicodedata.normalize("NFC", text.strip())
     simple = _simple(plain)
     return simple if simple is not None else _compound(plain) or _own(plain)
@@ -132,8 +60,8 @@ def is_money(source: Unit) -> bool:
 
 def _simple(text: str) -> Unit | None:
     """A unit of one word: as written first, because mg is not Mg, then without case and plural."""
-    if text in _FIXED:
-        return _FIXED[text]
+    if text in FIXED:
+        return FIXED[text]
     lower = " ".join(text.casefold().split())
     return (
         _symbol(text)
@@ -145,23 +73,23 @@ def _simple(text: str) -> Unit | None:
 
 
 def _word(lower: str) -> Unit | None:
-    if lower in _MONEY:
-        return Unit(1, ((_MONEY[lower], 1),))
-    return _FIXED.get(lower) or _prefixed_word(lower)
+    if lower in MONEY:
+        return Unit(1, ((MONEY[lower], 1),))
+    return FIXED.get(lower) or _prefixed_word(lower)
 
 
 def _symbol(text: str) -> Unit | None:
     for cut in (0, 1):
-        base = _SYMBOLS.get(text[cut:])
-        factor = _PREFIXES.get(text[:cut])
+        base = SYMBOLS.get(text[cut:])
+        factor = PREFIXES.get(text[:cut])
         if base is not None and factor is not None:
             return Unit(base.factor * factor, base.dimension)
     return None
 
 
 def _prefixed_word(word: str) -> Unit | None:
-    for prefix, factor in _LONG_PREFIXES.items():
-        base = _PREFIXABLE.get(word[len(prefix) :]) if word.startswith(prefix) else None
+    for prefix, factor in LONG_PREFIXES.items():
+        base = PREFIXABLE.get(word[len(prefix) :]) if word.startswith(prefix) else None
         if base is not None:
             return Unit(base.factor * factor, base.dimension)
     return None
@@ -182,6 +110,8 @@ def _compound(text: str) -> Unit | None:
             factor *= power.factor**sign
             for name, exponent in power.dimension:
                 exponents[name] = exponents.get(name, 0) + sign * exponent
+    if not _SMALLEST < factor < 1 / _SMALLEST:
+        return None
     return Unit(factor, tuple(sorted((name, e) for name, e in exponents.items() if e)))
 
 
