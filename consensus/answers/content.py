@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from consensus.answers import lexicon, quantities
+from consensus.answers import lexicon, quantity_reader
 from consensus.answers.quantities import Quantity
 from consensus.answers.tokens import TOKENS_MAX, Token, stem, tokens
 
@@ -87,7 +87,7 @@ def _passive(read: Sequence[Token]) -> bool:
 
 
 def _items(read: Sequence[Token]) -> tuple[Item, ...]:
-    found = quantities.find(read)
+    found = quantity_reader.find(read)
     polarity = _polarity(read)
     items: list[Item] = []
     index = 0

@@ -2,8 +2,8 @@
 
 Sameness has three outcomes. Texts with one canonical form are the same. A sure finding of `facts` (another number, a
 negation, names in each other's place, …) makes them different. Otherwise they are merged when nothing speaks against it
-and either each says all that the other says, or their score reaches the threshold fitted for 95 % right merges. All else
-is undecided, which a judge may settle and which counts as disagreement until then. See docs/equivalence.md.
+and either each says all that the other says, or their score reaches the threshold fitted for 95 % right merges. The
+rest is undecided, which a judge may settle and which counts as disagreement until then. See docs/equivalence.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from consensus.answers import facts, lexical
+from consensus.answers import facts, lexical, profile
+from consensus.answers.claims import restated
 from consensus.answers.explicit import Found, Statement
 from consensus.answers.protocol import Ask, Reading, Sameness
 from consensus.answers.reader import Reader, answer, invalid
@@ -23,7 +24,9 @@ from consensus.types import LabelKind, LabelValue, TextSpec
 _EMPHASIS = re.compile(r"\*\*|__|(?<![\w*])[*`](?=\S)|(?<=\S)[*`](?![\w*])|^#{1,6}\s", re.MULTILINE)
 _FENCE = re.compile(r"^```[a-z]{0,12}\n?|\n?```$")
 _LABEL = re.compile(r"\s{0,20}(?:final\s|short\s|my\s)?(?:answer|response|conclusion)\s{0,5}:\s{0,20}", re.IGNORECASE)
-_GOES_ON = re.compile(r"\b(?:however|but|nevertheless|that said|according to|as of|based on)\b", re.IGNORECASE)
+_GOES_ON = re.compile(
+    r"\b(?:however|(?<!sorry, )(?<!sorry )but|nevertheless|that said|according to|as of|based on)\b", re.IGNORECASE
+)
 _SILENT_MAX = 600
 """Characters up to which a reply that says it cannot answer is nothing but that."""
 
@@ -72,14 +75,16 @@ def sameness(a: str, b: str, question: str = "") -> Sameness:
 
     ``question`` is what both answer, empty when unknown: words that it has in common with an answer then tell nothing.
     """
-    if canonical(a) == canonical(b):
+    if a == b:
         return Sameness.SAME
-    found = facts.findings(a, b, lexical.question(question).stems)
+    if canonical(a) == canonical(b):
+        return Sameness.DIFFERENT if facts.units_apart(a, b) else Sameness.SAME
+    found = facts.findings(a, b, profile.question(question).stems)
     if any(finding.grade == "sure" for finding in found):
         return Sameness.DIFFERENT
     if any(finding.grade == "doubt" for finding in found):
         return Sameness.UNDECIDED
-    if facts.restated(a, b):
+    if restated(a, b):
         return Sameness.SAME
     model = lexical.fitted().asked if question else lexical.fitted().alone
     score = model.probability(lexical.features(a, b, question, found))

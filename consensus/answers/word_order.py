@@ -13,7 +13,10 @@ _MENTIONS_MAX = 12
 """Names and quantities whose order is compared; beyond them a long text is not taken for a reordered one."""
 _JOINING = frozenset({"and", "or", "&", ",", "/", "with"})
 _NO_NEIGHBOUR = _JOINING | frozenset({"", ".", "!", "?", ";", ":", "\n", "(", ")"})
-_COPULA = frozenset({"is", "was", "are", "were", "be", "the", "a", "an"})
+_EQUATING = frozenset({"is", "was", "are", "were"})
+_DIRECTED = frozenset({"by", "than"})
+"""What makes of an "is" a relation with two different places ("is smaller than", "was defeated by")."""
+_COPULA = _EQUATING | {"be", "the", "a", "an"}
 """What stands between the two sides of an equation ("the femur is the longest bone")."""
 _PREPOSITIONS = listed("in on at by from to during before after for with under until since within because")
 _SPAN_MAX = 6
@@ -133,7 +136,17 @@ def _exchanged_items(a: Content, b: Content) -> bool:
     if right - left == 1:
         return _side_by_side(a, left) and _side_by_side(b, left)
     befores = {item.before for item in (a.items[left], b.items[right])}
-    return not (len(befores) == 1 and befores <= _PREPOSITIONS)
+    moved_phrase = len(befores) == 1 and befores <= _PREPOSITIONS
+    return not moved_phrase and not (a.items[left].kind != a.items[right].kind and equation(a, b))
+
+
+def equation(a: Content, b: Content) -> bool:
+    """Whether both texts may make two things one ("Ottawa is the capital"), which reads either way round."""
+    return all(_equates({token.lower for token in content.sequence}) for content in (a, b))
+
+
+def _equates(words: set[str]) -> bool:
+    return bool(words & _EQUATING) and not words & _DIRECTED
 
 
 def _side_by_side(content: Content, place: int) -> bool:
