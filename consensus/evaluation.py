@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration.ballots import NONE_OF_THESE, UNKNOWN, Ballots, NoVote
 from consensus import answers
@@ -58,6 +59,7 @@ class _Row:
     candidates: int
     truth: int
     confidence: list[float]
+    right: frozenset[int]
 
 
 def ballots(
@@ -68,7 +70,8 @@ def ballots(
     ``use="recorded"`` takes the recorded choice of a choice question (none recorded: abstained); ``"text"`` reads the
     reply. Open answers are always read: candidates are the clusters of the answers, and the truth is the largest of
     those that hold an answer judged correct (of equally large ones the first), `NONE_OF_THESE` where there is none,
-    `UNKNOWN` where nobody judged.
+    `UNKNOWN` where nobody judged. All clusters with an answer judged correct are right: answers of one meaning are not
+    always known to be the same.
     """
     kept = list(questions)
     rows = [_row(question, models, use) for question in kept]
@@ -84,7 +87,16 @@ def ballots(
         open_set=np.array([not isinstance(question.spec, ChoiceSpec) for question in kept], dtype=np.bool_),
         truth=np.array([row.truth for row in rows], dtype=np.int64),
         confidence=np.array([row.confidence for row in rows], dtype=np.float64).reshape(shape),
+        right=_right(rows),
     )
+
+
+def _right(rows: Sequence[_Row]) -> NDArray[np.bool_]:
+    """Bool (n, w): the right candidates of each row."""
+    table = np.zeros((len(rows), max((row.candidates for row in rows), default=0)), dtype=np.bool_)
+    for number, row in enumerate(rows):
+        table[number, sorted(row.right)] = True
+    return table
 
 
 def _family(questions: Sequence[RecordedQuestion], model: str) -> str:
@@ -105,7 +117,8 @@ def _row(question: RecordedQuestion, models: Sequence[str], use: str) -> _Row:
     else:
         votes = [_recorded_vote(question, model, closed) for model in models]
         confidence = [float("nan")] * len(models)
-    return _Row(votes, len(closed), closed.index(question.gold), confidence)
+    truth = closed.index(question.gold)
+    return _Row(votes, len(closed), truth, confidence, frozenset({truth}))
 
 
 def _open_row(question: RecordedQuestion, models: Sequence[str]) -> _Row:
@@ -116,7 +129,7 @@ def _open_row(question: RecordedQuestion, models: Sequence[str]) -> _Row:
     known = any(verdict is not None for verdict in judged.values())
     truth = min(right, key=lambda group: (-votes.count(group), group), default=NONE_OF_THESE if known else UNKNOWN)
     count = max((vote + 1 for vote in votes if vote >= 0), default=0)
-    return _Row(votes, count, truth, [_confidence(question, model) for model in models])
+    return _Row(votes, count, truth, [_confidence(question, model) for model in models], frozenset(right))
 
 
 def _values(question: RecordedQuestion, models: Sequence[str]) -> list[Any]:

@@ -111,6 +111,9 @@ def test_open_truth_is_the_largest_right_cluster(tmp_path: Path) -> None:
     assert table.open_set.all()
     assert table.votes[2].tolist() == [0, 0, NoVote.NOT_ASKED]
     assert set(table.domains) == {"open"}
+    assert table.right_at(table.votes).tolist() == [
+        [False, True, True], [True, True, True], [False] * 3, [False] * 3, [False] * 3,
+    ]  # fmt: skip
 
 
 def test_limit_is_a_fixed_sample(tmp_path: Path) -> None:
