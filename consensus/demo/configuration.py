@@ -19,6 +19,8 @@ PLACEHOLDER_KEY = "CONSENSUS_DEMO_KEY"
 DEADLINE_MS = 300_000
 """Generous: the demonstration must not turn into one of deadlines on a slow machine."""
 RECORDED_DEADLINE_MS = 600_000
+STORE_S = 60
+"""Three processes share one file and two cores: waiting is better than giving up."""
 REFIT_LABELS = 320
 """All rulings and outcomes of the second act: one refit on all of them."""
 
@@ -94,7 +96,7 @@ def _surroundings(address: str, folder: Path, ports: Mapping[str, int]) -> dict[
     return {
         "kafka": {"bootstrap_servers": address, "partitions": 4},
         "grpc": {"listen": f"127.0.0.1:{ports['grpc']}"},
-        "store": {"url": f"sqlite+aiosqlite:///{folder / 'store.sqlite'}"},
+        "store": {"url": f"sqlite+aiosqlite:///{folder / 'store.sqlite'}", "timeout_s": STORE_S},
         "drift": {"refit_labels": REFIT_LABELS, "min_labels": 40, "refit_interval_s": 30},
         "telemetry": {"log_format": "console", "log_level": "warning"},
     }

@@ -1,0 +1,105 @@
+"""The whole loop through separate processes on the embedded broker, with a worker that dies in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from consensus import wire
+from consensus.app import store
+from consensus.demo import configuration
+from consensus.demo.cases import Case, vignettes
+from consensus.demo.house import House, house
+from consensus.demo.traffic import Traffic
+from consensus.kafka.client import Client
+from consensus.kafka.dump import dump
+from consensus.metrics import Metrics
+from consensus.types import Outcome, Verdict
+from tests.eventually import eventually
+
+CASES = 60
+
+
+def configured(address: str, provider: str, folder: Path, ports: dict[str, int]) -> dict[str, Any]:
+    """The demonstration's service, refitting from few labels, with every case for a person."""
+    found = configuration.simulated(address, provider, folder, ports)
+    policies = {"default": {"panel": "main", "on_disagreement": {"reasoning": "review"}}}
+    drift = {"refit_labels": CASES, "min_labels": CASES, "refit_interval_s": 3_600}
+    return {**found, "policies": policies, "drift": drift}
+
+
+def nothing() -> None:
+    """Progress is not shown."""
+
+
+@pytest.mark.timeout(400)
+async def test_request_ruling_outcome_refit_and_a_better_next_verdict(tmp_path: Path) -> None:
+    cases = vignettes(CASES, seed=11)
+    questions = configuration.truths(cases, tmp_path / "questions.jsonl")
+    async with house(tmp_path, configured, ["--questions", str(questions)]) as home:
+        client = Client(home.settings.kafka, Metrics(), max_waiting=1_000)
+        await client.start()
+        try:
+            await _loop(home, Traffic(home.settings.kafka, client), cases)
+        finally:
+            await client.stop()
+
+
+async def _loop(home: House, traffic: Traffic, cases: list[Case]) -> None:
+    """Sixty requests; the worker is killed while they are in work and comes back under its own member id."""
+    deciding = asyncio.create_task(traffic.act("first", cases, nothing))
+    await eventually(lambda: _decided(home, 5), seconds=120)
+    home.processes["worker"].kill()
+    await home.start("worker")
+    first = await deciding
+    assert Counter(v.status for v in first.verdicts) == {"pending_review": CASES}
+    assert all(v.confidence is None and v.snapshot_version is None for v in first.verdicts)
+
+    await traffic.review(first, nothing)
+    both = await _verdicts(home)
+    assert Counter((v.request_id, v.version) for v in both) == {
+        (case.request.id, version): 1 for case in cases for version in (1, 2)
+    }
+    second = {v.request_id: v for v in both if v.version == 2}
+    gold = {case.request.id: case.gold for case in cases}
+    assert {request_id: v.answer for request_id, v in second.items()} == gold
+    assert {(v.status, v.supersedes) for v in second.values()} == {("reviewed", 1)}
+
+    outcomes = [wire.read(Outcome, record.value) for record in await dump(home.settings.kafka, "consensus.outcomes")]
+    assert Counter(o.request_id for o in outcomes) == dict.fromkeys(gold, 1)
+    assert {o.source for o in outcomes} == {"blind_review"}
+    await eventually(lambda: _has_rows(home, "outcomes", CASES), seconds=60)
+    await eventually(lambda: _has_rows(home, "snapshots", 1), seconds=60)
+
+    last = await _with_snapshot(traffic, cases)
+    assert last.confidence is not None
+    assert 0 < last.confidence < 1
+
+
+async def _with_snapshot(traffic: Traffic, cases: list[Case]) -> Verdict:
+    """A verdict that names a snapshot; the worker follows within seconds."""
+    async with asyncio.timeout(60):
+        for number, case in enumerate(cases * 10):
+            act = await traffic.act("next", [case.under(f"next-{number}")], nothing)
+            if act.verdicts[0].snapshot_version is not None and act.verdicts[0].confidence is not None:
+                return act.verdicts[0]
+    raise AssertionError("no verdict named a snapshot")
+
+
+async def _verdicts(home: House) -> list[Verdict]:
+    return [wire.read(Verdict, record.value) for record in await dump(home.settings.kafka, "consensus.verdicts")]
+
+
+async def _decided(home: House, least: int) -> bool:
+    return len(await _verdicts(home)) >= least
+
+
+async def _has_rows(home: House, table: str, count: int) -> bool:
+    async with store(home.settings) as engine, engine.connect() as connection:
+        found = await connection.execute(text(f"select count(*) from {table}"))
+        return int(found.scalar_one()) == count
