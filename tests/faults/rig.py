@@ -23,6 +23,7 @@ from consensus import wire
 from consensus.demo import configuration
 from consensus.demo.cases import Case, vignettes
 from consensus.demo.processes import Process, command, free_port, running
+from consensus.errors import Retry
 from consensus.kafka.client import partition_of
 from consensus.kafka.dump import Dumped, dump
 from consensus.kafka.progress import done, positions
@@ -128,7 +129,10 @@ class Rig:
         """Wait until every request that was sent is finished. TimeoutError after ``seconds``."""
 
         async def all_finished() -> bool:
-            return await self.unfinished() == 0
+            try:
+                return await self.unfinished() == 0
+            except Retry:
+                return False  # the broker is what is broken
 
         try:
             await eventually(all_finished, seconds=seconds)
