@@ -4,7 +4,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint style types directions dependencies generated format protos schemas bench lock clean
+.PHONY: help demo test test-kafka soak lint style types directions dependencies generated format protos schemas bench lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -19,6 +19,12 @@ demo: $(READY) ## The whole loop on an embedded broker with simulated models (AR
 
 test: $(READY) ## Every test that needs nothing but Python (PostgreSQL is used where installed)
 	$(BIN)/pytest -q -n 2 --dist worksteal -m "not kafka and not slow and not soak" $(ARGS)
+
+test-kafka: $(READY) ## Faults on a real Apache Kafka (needs a JDK and Maven; the first run fetches 44 MB)
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "kafka and not soak" $(ARGS)
+
+soak: $(READY) ## The long forms of the fault tests: a storm of rebalances, a hundred kills
+	$(BIN)/pytest -q -m soak $(ARGS)
 
 lint: style types directions dependencies generated ## Style, types, directions of import, staleness of generated files
 
