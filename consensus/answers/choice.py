@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from consensus.answers.explicit import Found, Statement
+from consensus.answers.explicit import Found, Statement, settle
 from consensus.answers.options import Named, Names, names
 from consensus.answers.protocol import Ask, Reading, Sameness
 from consensus.answers.reader import Reader, answer, invalid
@@ -36,8 +36,12 @@ class _ChoiceReader(Reader):
         return None if found is None else answer(found, text)
 
     def _bare(self, text: str) -> Reading | None:
-        """Without any statement, one option that is written out in full with its id counts as named explicitly."""
-        return super()._bare(text) or self._written_out(text)
+        """Without any statement: a bare answer, an option that is called right, or one that is written out in full."""
+        return super()._bare(text) or self._affirmed(text) or self._written_out(text)
+
+    def _affirmed(self, text: str) -> Reading | None:
+        found = [Found(named.start, named.end, _reading(text, named)) for named in self._names.affirmed(text)]
+        return settle(text, found, self.same)
 
     def _written_out(self, text: str) -> Reading | None:
         """Not when the reply says that its own answer is none of the options: then the option is only the closest."""

@@ -26,6 +26,10 @@ _JOIN = re.compile(
     r"(?:option\s|choice\s|either\s|both\s)?",
     re.IGNORECASE,
 )
+_AFFIRMATION = (
+    r"[)\]*\"”]{0,4}\s(?:is|must\sbe|would\sbe)\s(?:therefore\s|thus\s|clearly\s)?the\s(?:only\s|most\s|single\s)?"
+    r"(?:correct|right|best|appropriate|accurate|likely)\s(?:answer|option|choice)\b"
+)
 _WORDLIKE = frozenset({"a", "i"})
 """One-letter ids that are English words: bare, they need punctuation or a line's end after them."""
 
@@ -56,6 +60,7 @@ class Names:
         ids = sorted((re.escape(option.id) for option in options), key=len, reverse=True)
         self._pattern = re.compile("|".join(ids), re.IGNORECASE)
         self._listed = re.compile(rf"(?<!\w)(?P<id>{'|'.join(ids)})[).:]{{1,2}}\*{{0,2}}\s{{1,3}}")
+        self._affirmed = re.compile(rf"(?<![\w.-])(?P<id>{'|'.join(ids)}){_AFFIRMATION}", re.IGNORECASE)
         letters = "".join(option.id for option in options if len(option.id) == 1 and option.id.isupper())
         self._run = re.compile(rf"[({{\[][{letters}]{{2,26}}[)}}\]]") if letters else None
 
@@ -107,6 +112,15 @@ class Names:
             wanted = None if option is None else self._full[option]
             if option is not None and wanted and _same_start(text, match.end(), wanted):
                 found.append(Named((option,), match.start("id"), match.end() + len(wanted)))
+        return found
+
+    def affirmed(self, text: str) -> list[Named]:
+        """Places where an id is called the right answer: "(B) is the correct option"."""
+        found: list[Named] = []
+        for match in self._affirmed.finditer(text):
+            option = self._exact.get(match["id"])
+            if option is not None:
+                found.append(Named((option,), *match.span("id")))
         return found
 
     def _id(self, text: str, begin: int, *, wrapped: bool) -> tuple[str, int] | None:

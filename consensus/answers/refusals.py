@@ -34,6 +34,7 @@ _ABSTENTION = re.compile(
     r"|\bnone\sof\sthe\s(?:\w{1,12}\s)?"
     r"(?:above|options?|choices|answers|alternatives|statements|given|provided|listed|available)\b"
     r"|\bno\s(?:correct|right|suitable|valid|matching)\s(?:answer|option|choice)\b"
+    r"|\bnot\s(?:among|listed\s(?:in|among)|one\sof)\sthe\s(?:\w{1,12}\s)?(?:options|choices|answers)\b"
     r"|\b(?:unanswerable|abstain|i\spass|no\sanswer)\b",
     re.IGNORECASE,
 )
