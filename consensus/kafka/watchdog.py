@@ -74,6 +74,7 @@ class Watchdog:
             if await self._reachable():
                 raise Stuck(f"these have stopped working: {', '.join(trouble)}")
             log.warning("waiting for the broker", still=trouble)
+            stillness = Stillness()  # whoever waited for the broker gets its time once it is back
 
 
 def dead_tasks(consumer: AIOKafkaConsumer) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -21,6 +20,7 @@ from consensus.errors import BrokerUnavailable, Retry, Stop, StoreUnavailable
 from consensus.kafka.connect import bounded, group_consumer, instance_id
 from consensus.kafka.deciding import Decide, Deciding
 from consensus.kafka.elsewhere import Elsewhere
+from consensus.kafka.gauges import Gauges
 from consensus.kafka.lane import Lane
 from consensus.kafka.marks import Marks
 from consensus.kafka.messages import incoming
@@ -31,8 +31,9 @@ from consensus.kafka.rulings import RulingSteps
 from consensus.kafka.slots import Slots
 from consensus.kafka.topic_admin import administration
 from consensus.kafka.topics import Topics
+from consensus.kafka.upkeep import beat, forget
 from consensus.kafka.votes import Votes
-from consensus.kafka.watchdog import Positions, Watchdog
+from consensus.kafka.watchdog import Watchdog
 from consensus.ledger import Ledger
 from consensus.metrics import Metrics
 from consensus.settings import KafkaSettings
@@ -45,8 +46,6 @@ POLL_RECORDS = 200
 REVOKE_S = 2.0
 """How long a rebalance waits for the transactions under way, and then for the claims to be given up."""
 
-BEAT_S = 1.0
-FORGET_S = 3_600.0
 STOP_S = 5.0
 REACH_S = 5.0
 
@@ -108,6 +107,8 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         admin = await stack.enter_async_context(administration(settings))
         self._consumer = group_consumer(settings, self._member)
         stack.push_async_callback(self._leave)
+        stack.push_async_callback(self._give_up, self._lanes)
+        self._gauges = Gauges(self._consumer, self._lanes, self._metrics)
         self._slots = Slots(settings.in_flight)
         self._marks = Marks(self._ledger)
         self._votes = Votes(settings)
@@ -129,14 +130,14 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
 
     async def run(self) -> None:
         """Work until cancelled. Raises Stop when a person must act, and whatever else ends one of its tasks."""
-        watchdog = Watchdog(self._consumer, self._moving, self._reachable)
+        watchdog = Watchdog(self._consumer, self._gauges.moving, self._reachable)
         works = (
             self._poll(),
             self._marks.run(),
             self._votes.run(),
             self._elsewhere.run(),
-            self._beat(),
-            self._forget(),
+            beat(self._ledger, self._deciding, self._ours),
+            forget(self._ledger, self._settings.claim_days),
             watchdog.run(),
         )
         tasks = [asyncio.create_task(work) for work in works]
@@ -175,6 +176,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Every rebalance takes everything away first: end the lanes, promise to finish what is being decided."""
         lanes = {source: self._lanes.pop(source) for source in revoked if source in self._lanes}
+        self._gauges.gone(lanes)
         await self._give_up(lanes)
         if lanes and not self._draining:
             await self._promise({source.partition for source in lanes if source.topic == self._topics.requests})
@@ -218,7 +220,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
             for source, records in batches.items():
                 if source in self._lanes:
                     self._lanes[source].offer([incoming(record) for record in records])
-            self._measure()
+            self._gauges.measure()
 
     async def _fetched(self, wanted: Iterable[TopicPartition], pause_s: float) -> dict[TopicPartition, list[Any]]:
         call = self._consumer.getmany(*wanted, timeout_ms=int(pause_s * 1000), max_records=POLL_RECORDS)
@@ -233,52 +235,9 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
             return {}
         return found
 
-    async def _beat(self) -> None:
-        """While decisions run on for partitions that were given up, show whoever waits for them that we live."""
-        while True:
-            ours = {source.partition for source in self._lanes if source.topic == self._topics.requests}
-            if self._deciding.outside(ours):
-                with suppress(StoreUnavailable):
-                    await self._ledger.runs.beat(self._ledger.run)
-            await asyncio.sleep(BEAT_S)
-
-    async def _forget(self) -> None:
-        """Drop claims beyond their horizon, from time to time and a bite at a time."""
-        while True:
-            horizon = datetime.now(UTC) - timedelta(days=self._settings.claim_days)
-            try:
-                gone = await self._ledger.retention.forget(horizon)
-            except StoreUnavailable as error:
-                log.warning("old claims stay for now", error=str(error))
-                gone = 0
-            await asyncio.sleep(BUSY_POLL_S if gone else FORGET_S)
-
-    def _measure(self) -> None:
-        flows = [lane.flow for lane in self._lanes.values()]
-        for flow in Flow:
-            if flow is not Flow.OPEN:
-                self._metrics.set("backpressure", float(flow in flows), reason=flow.value)
-        for source, lane in self._lanes.items():
-            lag = self._lag(source, lane.lowest)
-            if lag is not None:
-                self._metrics.set("lag_records", lag, topic=source.topic, partition=str(source.partition))
-
-    def _lag(self, source: TopicPartition, lowest: int | None) -> int | None:
-        if lowest is None or source not in self._consumer.assignment():
-            return None
-        end = self._consumer.highwater(source)
-        return None if end is None else max(0, end - lowest)
-
-    def _moving(self) -> Positions:
-        """Lanes that should move: those that open, and those that want records while there are some."""
-        positions: dict[str, tuple[object, ...]] = {}
-        for source, lane in self._lanes.items():
-            name = lane.task.get_name()
-            if lane.flow is Flow.OPENING:
-                positions[name] = ("opening", lane.openings)
-            elif lane.wants and lane.idle and self._lag(source, lane.lowest):
-                positions[name] = ("reading", lane.openings, lane.lowest)
-        return positions
+    def _ours(self) -> set[int]:
+        """Partitions of the requests topic that are assigned to us."""
+        return {source.partition for source in self._lanes if source.topic == self._topics.requests}
 
     async def _reachable(self) -> bool:
         """Whether a fresh client gets an answer from the broker."""

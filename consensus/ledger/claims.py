@@ -148,7 +148,9 @@ class Claims:
         mine = or_(T.run == self.run, T.finishing == self.run)
         if partitions is not None:
             mine = and_(mine, T.log_partition.in_(sorted(partitions)))
+        in_order = select(T.tenant, T.request_id).where(mine).order_by(T.tenant, T.request_id).with_for_update()
         async with self._transactions.begin("releasing claims") as connection:
+            await connection.execute(in_order)  # two processes never wait for one another in a circle
             await connection.execute(update(tables.claims).where(mine).values(run=None, finishing=None))
             for keys in _slices(sorted(finishing), BITE):
                 promised = tuple_(T.tenant, T.request_id).in_(keys)

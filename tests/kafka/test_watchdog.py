@@ -48,9 +48,11 @@ async def test_a_dead_fetcher_is_noticed() -> None:
 async def test_a_lane_that_stands_still_is_noticed() -> None:
     """It is named; while the broker is away nothing is concluded."""
     reachable = [False, False, True]
+    started = asyncio.get_running_loop().time()
     with pytest.raises(Stuck, match="lane-3"):
         await run(consumer(), {"lane-3": 7}, reachable)
     assert reachable == []
+    assert asyncio.get_running_loop().time() - started >= 3 * 5 * 0.001
 
 
 async def test_a_process_without_trouble_is_left_alone() -> None:
