@@ -70,17 +70,23 @@ def build(
     spec: AnswerSpec,
     read: Sequence[tuple[Answer, Label]],
     judged: Mapping[tuple[int, int], Sameness] | None = None,
+    question: str = "",
 ) -> Ballot:
     """Group labels into candidates. ``judged`` holds verdicts of an equivalence judge on pairs of positions.
 
     An answer on which an injection detector fired is quarantined: it stays on the ballot but forms no cluster.
     """
-    values = [label.value if not label.marks else None for _, label in read]
-    groups = answers.clusters(spec, values, judged or {})
+    values = votable(read)
+    groups = answers.clusters(spec, values, judged or {}, question)
     closed = answers.candidates(spec)
     candidates = closed if closed is not None else answers.representatives(spec, values, groups)
     entries = tuple(_entry(answer, label, cluster) for (answer, label), cluster in zip(read, groups, strict=True))
     return Ballot(entries, tuple(candidates), open_set=closed is None)
+
+
+def votable(read: Sequence[tuple[Answer, Label]]) -> list[LabelValue | None]:
+    """The value of each label that may form a cluster, in order."""
+    return [label.value if not label.marks else None for _, label in read]
 
 
 def _entry(answer: Answer, label: Label, cluster: int | None) -> BallotEntry:

@@ -28,10 +28,13 @@ PRIORITY = {Stakes.LOW: 0, Stakes.STANDARD: 1, Stakes.HIGH: 2, Stakes.CRITICAL: 
 
 
 def decision_of(
-    case: Case, assessment: Assessment, arbitration: Arbitration | None, *, decided_at: datetime
+    case: Case, assessment: Assessment, arbitration: Arbitration | None, *, cost: float, decided_at: datetime
 ) -> Decision:
-    """Version 1 of the verdict with its signal, and a review task when a person must decide or the draw fell on it."""
-    verdict = _verdict(case, assessment, arbitration, decided_at)
+    """Version 1 of the verdict with its signal, and a review task when a person must decide or the draw fell on it.
+
+    ``cost``: dollars spent on all calls of the request.
+    """
+    verdict = _verdict(case, assessment, arbitration, cost, decided_at)
     wants_person = verdict.status is Status.PENDING_REVIEW
     audited = case.audit.selected and case.policy.review and verdict.status in (Status.ACCEPTED, Status.ARBITRATED)
     return Decision(
@@ -47,11 +50,9 @@ def top_label(assessment: Assessment) -> LabelValue:
     return None if top is None else assessment.ballot.candidates[top]
 
 
-def _verdict(case: Case, a: Assessment, arbitration: Arbitration | None, decided_at: datetime) -> Verdict:
+def _verdict(case: Case, a: Assessment, arbitration: Arbitration | None, cost: float, decided_at: datetime) -> Verdict:
     status = _status(a)
     answer = _answer(a, arbitration, status)
-    cost = sum(entry.cost for entry in a.ballot.entries)
-    cost += sum(call.cost for call in arbitration.calls) if arbitration else 0.0
     return Verdict(
         request_id=case.request.id,
         tenant=case.request.tenant,

@@ -8,14 +8,17 @@ from collections.abc import Callable, Mapping
 
 from consensus import answers, panel
 from consensus import ballot as ballots
+from consensus.answers import Sameness
+from consensus.answers.prompting import question
 from consensus.assessment import Assessment, assess
 from consensus.ballot import Ballot
 from consensus.case import Case
 from consensus.dispute import Arbiters, Candidate, Dispute
+from consensus.equivalence_judge import Judge
 from consensus.models import Member
 from consensus.models.protocol import Budget, CallLog
 from consensus.routing import certificate_of
-from consensus.types import Answer, Arbitration, BallotEntry, Failure, Label, LabelKind, Route
+from consensus.types import Answer, Arbitration, BallotEntry, Failure, Label, LabelKind, Route, TextSpec
 
 OnVote = Callable[[BallotEntry], None]
 
@@ -34,6 +37,7 @@ class Deliberation:
     ) -> None:
         self._case = case
         self._members = {name: members[name] for name in case.panel.models}
+        self._judges = members
         self._arbiters = arbiters
         self._log = log
         self._deadline = deadline
@@ -50,7 +54,7 @@ class Deliberation:
         wave = self._order[: self._first]
         while True:
             await self._ask(wave)
-            assessment = self._assess()
+            assessment = self._assess(await self._judged())
             left = self._unasked()
             if assessment.routing.route is Route.EXTEND:
                 wave = left
@@ -58,6 +62,11 @@ class Deliberation:
                 wave = left[:1]
             else:
                 return assessment
+
+    @property
+    def cost(self) -> float:
+        """Dollars spent on this request so far: panel, retries, judges and arbiters."""
+        return self._budget.cost
 
     async def arbitrate(self, assessment: Assessment) -> Arbitration | None:
         """Put the dispute before an arbiter; ``None`` when no eligible one is left."""
@@ -85,11 +94,24 @@ class Deliberation:
             read = [(answer, self._read(answer))]
             self._on_vote(ballots.build(self._case.request.answer, read).entries[0])
 
-    def _assess(self) -> Assessment:
-        entries = [self._entry(name) for name in self._case.panel.models]
+    async def _judged(self) -> Mapping[tuple[int, int], Sameness]:
+        """What the policy's judge says of texts that rules cannot compare; nothing where none is wanted."""
+        spec, policy = self._case.request.answer, self._case.policy
+        if not isinstance(spec, TextSpec) or spec.equivalence != "judge" or policy.judge is None:
+            return {}
+        judge = Judge(
+            self._judges[policy.judge], self._case.request, self._case.nonce, self._log, self._deadline, self._budget
+        )
+        return await judge.judged(ballots.votable(self._entries()))
+
+    def _entries(self) -> list[tuple[Answer, Label]]:
+        return [self._entry(name) for name in self._case.panel.models]
+
+    def _assess(self, judged: Mapping[tuple[int, int], Sameness]) -> Assessment:
+        request = self._case.request
         return assess(
             self._case,
-            ballots.build(self._case.request.answer, entries),
+            ballots.build(request.answer, self._entries(), judged, question(request)),
             can_extend=self._can_extend(),
             expired=self._expired(),
             prompt_hash=self._prompt.hash,

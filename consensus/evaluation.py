@@ -111,7 +111,7 @@ def _row(question: RecordedQuestion, models: Sequence[str], use: str) -> _Row:
     if closed is None:
         return _open_row(question, models)
     if use == "text":
-        groups = answers.clusters(question.spec, _values(question, models))
+        groups = answers.clusters(question.spec, _values(question, models), question=question.question)
         votes = [_vote(question, model, group) for model, group in zip(models, groups, strict=True)]
         confidence = [_confidence(question, model) for model in models]
     else:
@@ -122,7 +122,7 @@ def _row(question: RecordedQuestion, models: Sequence[str], use: str) -> _Row:
 
 
 def _open_row(question: RecordedQuestion, models: Sequence[str]) -> _Row:
-    groups = answers.clusters(question.spec, _values(question, models))
+    groups = answers.clusters(question.spec, _values(question, models), question=question.question)
     votes = [_vote(question, model, group) for model, group in zip(models, groups, strict=True)]
     judged = {model: question.answers[model].correct for model in models if model in question.answers}
     right = {vote for model, vote in zip(models, votes, strict=True) if judged.get(model) and vote >= 0}

@@ -78,7 +78,7 @@ async def decide(
     if assessment.routing.route is Route.ARBITRATE:
         arbitration = await deliberation.arbitrate(assessment)
         assessment = replace(assessment, routing=after_arbitration(case, assessment.routing, arbitration))
-    return decision_of(case, assessment, arbitration, decided_at=resources.clock())
+    return decision_of(case, assessment, arbitration, cost=deliberation.cost, decided_at=resources.clock())
 
 
 def open_case(request: Request, resources: Resources, received_at: datetime | None, place: str) -> Case:

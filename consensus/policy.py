@@ -140,6 +140,8 @@ class Policy(Configured):
     """Name of the panel that decides."""
     arbiters: tuple[str, ...] = ()
     """Names of arbiters, in the order in which they are asked."""
+    judge: str | None = None
+    """Name of the entry of ``models`` that is asked whether texts mean the same, where the request allows ``judge``."""
     review: bool = True
     """Whether a review queue exists; without one, what would be reviewed is abstained."""
     alpha: float = Field(default=0.10, gt=0, lt=1)

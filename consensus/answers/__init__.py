@@ -11,7 +11,7 @@ from typing import Any
 from consensus.answers import boolean, choice, clustering, labels, number, object, prompting, reading, text  # noqa: A004
 from consensus.answers.protocol import AnswerType, Ask, Reading, Sameness
 from consensus.models.protocol import Prompt
-from consensus.types import Answer, AnswerSpec, BooleanSpec, ChoiceSpec, Label, LabelValue, Request
+from consensus.types import Answer, AnswerSpec, BooleanSpec, ChoiceSpec, Label, LabelValue, Request, TextSpec
 
 __all__ = [
     "TYPES",
@@ -49,8 +49,13 @@ def read(spec: AnswerSpec, answer: Answer, nonce: str = "") -> Label:
     return reading.read(TYPES[spec.type], spec, answer, nonce)
 
 
-def sameness(spec: AnswerSpec, a: LabelValue, b: LabelValue) -> Sameness:
-    """Whether two canonical values mean the same. Reflexive and symmetric, not always transitive."""
+def sameness(spec: AnswerSpec, a: LabelValue, b: LabelValue, question: str = "") -> Sameness:
+    """Whether two canonical values mean the same. Reflexive and symmetric, not always transitive.
+
+    ``question``: what both answer, where it is known; free texts are told apart better with it.
+    """
+    if isinstance(spec, TextSpec):
+        return text.TYPE.same(spec, a, b, question)
     return TYPES[spec.type].same(spec, a, b)
 
 
@@ -70,17 +75,18 @@ def clusters(
     spec: AnswerSpec,
     values: Sequence[LabelValue | None],
     judged: Mapping[tuple[int, int], Sameness] | None = None,
+    question: str = "",
 ) -> tuple[int | None, ...]:
     """The cluster of each value, None for None.
 
     Closed specs: the index into `candidates`. Open ones: 0… in an order of the answers' content; the partition does not
     depend on the order of ``values`` (see `clustering`). ``judged`` holds an equivalence judge's verdicts on pairs of
-    positions; it decides only what `sameness` leaves undecided.
+    positions; it decides only what `sameness` leaves undecided. ``question`` as there.
     """
     closed = candidates(spec)
     if closed is not None:
         return tuple(None if value is None else closed.index(value) for value in values)
-    return clustering.clusters(TYPES[spec.type], spec, values, judged or {})
+    return clustering.clusters(lambda a, b: sameness(spec, a, b, question), values, judged or {})
 
 
 def representatives(

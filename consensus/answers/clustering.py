@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from consensus.answers.protocol import AnswerType, Sameness
-from consensus.types import AnswerSpec, LabelValue
+from consensus.answers.protocol import Sameness
+from consensus.types import LabelValue
 
 Judged = Mapping[tuple[int, int], Sameness]
+Same = Callable[[LabelValue, LabelValue], Sameness]
 
 
 _Key = tuple[int, float, str]
@@ -28,16 +29,14 @@ def key(value: LabelValue) -> _Key:
     return (1, 0.0, json.dumps(value, sort_keys=True, ensure_ascii=True))
 
 
-def clusters(
-    kind: AnswerType[AnswerSpec], spec: AnswerSpec, values: Sequence[LabelValue | None], judged: Judged
-) -> tuple[int | None, ...]:
+def clusters(same: Same, values: Sequence[LabelValue | None], judged: Judged) -> tuple[int | None, ...]:
     """The cluster of each open answer (None for None), numbered by the canonical order of the representatives."""
     counts = Counter(key(value) for value in values if value is not None)
     distinct = {key(value): value for value in values if value is not None}
     verdicts = _judged_keys(values, judged)
     groups: list[list[_Key]] = []
     for name in sorted(distinct, key=lambda k: (-counts[k], k)):
-        home = next((g for g in groups if all(_same(kind, spec, distinct, name, other, verdicts) for other in g)), None)
+        home = next((g for g in groups if all(_same(same, distinct, name, other, verdicts) for other in g)), None)
         if home is None:
             groups.append([name])
         else:
@@ -76,15 +75,14 @@ def _judged_keys(values: Sequence[LabelValue | None], judged: Judged) -> dict[fr
 
 
 def _same(
-    kind: AnswerType[AnswerSpec],
-    spec: AnswerSpec,
+    same: Same,
     distinct: Mapping[_Key, LabelValue],
     a: _Key,
     b: _Key,
     verdicts: Mapping[frozenset[_Key], set[Sameness]],
 ) -> bool:
     """A judge decides only what sameness leaves open, and judges who contradict each other decide nothing."""
-    found = kind.same(spec, distinct[a], distinct[b])
+    found = same(distinct[a], distinct[b])
     if found is Sameness.UNDECIDED:
         return verdicts.get(frozenset((a, b))) == {Sameness.SAME}
     return found is Sameness.SAME

@@ -147,6 +147,8 @@ def _policies(settings: Settings) -> Iterator[ConfigError]:
             yield ConfigError(f"{path}.panel", f"there is no panel {policy.panel!r}: add it under panels")
         elif policy.budget.calls < settings.panels[policy.panel].quorum:
             yield ConfigError(f"{path}.budget.calls", "is smaller than the panel's quorum: raise it")
+        if policy.judge is not None and policy.judge not in settings.models:
+            yield ConfigError(f"{path}.judge", f"there is no model {policy.judge!r}: add it under models")
         for index, arbiter in enumerate(policy.arbiters):
             if arbiter not in settings.arbiters:
                 yield ConfigError(
@@ -211,6 +213,7 @@ def _overlaps(settings: Settings) -> Iterator[ConfigError]:
 def _retired(settings: Settings, today: date) -> Iterator[ConfigError]:
     used = {name for panel in settings.panels.values() for name in panel.models}
     used |= {arbiter.model for arbiter in settings.arbiters.values()}
+    used |= {policy.judge for policy in settings.policies.values() if policy.judge is not None}
     for name, model in settings.models.items():
         if name in used and model.retires_on is not None and model.retires_on <= today:
             yield ConfigError(

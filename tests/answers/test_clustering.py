@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consensus import answers
-from consensus.answers import Sameness
-from consensus.types import AnswerSpec, LabelsSpec, NumberSpec, ObjectSpec, TextSpec
+from consensus.answers import Sameness, clustering
+from consensus.types import AnswerSpec, LabelsSpec, LabelValue, NumberSpec, ObjectSpec, TextSpec
 
 NEAR = NumberSpec(abs_tolerance=1)
 TEXT = TextSpec(equivalence="exact")
@@ -87,7 +87,7 @@ def test_sameness_is_reflexive_and_symmetric(data: st.DataObject) -> None:
     assert answers.sameness(spec, a, b) is answers.sameness(spec, b, a)
 
 
-def test_a_judge_decides_what_is_undecided(monkeypatch: Any) -> None:
+def test_a_judge_decides_what_is_undecided() -> None:
     """SAME of a judge merges an undecided pair; it never overrules DIFFERENT, and a contradiction decides nothing."""
     table = {
         frozenset("ab"): Sameness.UNDECIDED,
@@ -95,18 +95,16 @@ def test_a_judge_decides_what_is_undecided(monkeypatch: Any) -> None:
         frozenset("bc"): Sameness.UNDECIDED,
     }
 
-    class Fixed:
-        def same(self, spec: Any, a: str, b: str) -> Sameness:
-            return Sameness.SAME if a == b else table[frozenset((a, b))]
+    def same(a: LabelValue, b: LabelValue) -> Sameness:
+        return Sameness.SAME if a == b else table[frozenset((str(a), str(b)))]
 
-    monkeypatch.setitem(answers.TYPES, "text", Fixed())
-    values = ["a", "b", "c", "a"]
-    assert answers.clusters(TEXT, values) == (0, 1, 2, 0)
-    assert answers.clusters(TEXT, values, {(0, 1): Sameness.SAME}) == (0, 0, 1, 0)
-    assert answers.clusters(TEXT, values, {(1, 3): Sameness.SAME}) == (0, 0, 1, 0)
-    assert answers.clusters(TEXT, values, {(0, 2): Sameness.SAME}) == (0, 1, 2, 0)
-    assert answers.clusters(TEXT, values, {(0, 1): Sameness.SAME, (1, 3): Sameness.DIFFERENT}) == (0, 1, 2, 0)
-    assert answers.clusters(TEXT, values, {(0, 1): Sameness.SAME, (1, 2): Sameness.SAME}) == (0, 0, 1, 0)
+    values: list[LabelValue | None] = ["a", "b", "c", "a"]
+    assert clustering.clusters(same, values, {}) == (0, 1, 2, 0)
+    assert clustering.clusters(same, values, {(0, 1): Sameness.SAME}) == (0, 0, 1, 0)
+    assert clustering.clusters(same, values, {(1, 3): Sameness.SAME}) == (0, 0, 1, 0)
+    assert clustering.clusters(same, values, {(0, 2): Sameness.SAME}) == (0, 1, 2, 0)
+    assert clustering.clusters(same, values, {(0, 1): Sameness.SAME, (1, 3): Sameness.DIFFERENT}) == (0, 1, 2, 0)
+    assert clustering.clusters(same, values, {(0, 1): Sameness.SAME, (1, 2): Sameness.SAME}) == (0, 0, 1, 0)
 
 
 def test_nothing_to_cluster() -> None:
