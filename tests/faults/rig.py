@@ -15,6 +15,8 @@ from typing import Any
 
 import aiohttp
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calibration.store.engine import create_engine
@@ -103,7 +105,7 @@ class Rig:
             [(key.encode(), value, place if partition is None else partition) for key, value, place in values]
         )
 
-    async def send_raw(self, records: Sequence[tuple[bytes | None, bytes, int]]) -> None:
+    async def send_raw(self, records: Sequence[tuple[bytes | None, bytes | None, int]]) -> None:
         """Produce records of any content: key, value and partition."""
         topic = self.topics.requests
         futures = []
@@ -159,6 +161,30 @@ class Rig:
         found = violations(evidence, self.settings, Allowed(paid_again, repeats))
         assert not found, "\n".join(map(str, found[:20]))
         return evidence
+
+    async def configure(self, noun: str, **settings: object) -> None:
+        """Give a topic other settings (dots as underscores); those that are not named go back to the broker's own."""
+        named = {name.replace("_", "."): str(value) for name, value in settings.items()}
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.kafka.bootstrap_servers)
+        await admin.start()
+        try:
+            topic = ConfigResource(ConfigResourceType.TOPIC, self.topics.named(noun), configs=named)
+            await admin.alter_configs([topic])
+        finally:
+            await admin.close()
+
+    async def remove(self, noun: str) -> None:
+        """Delete a topic; `restore` brings it back, empty."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.kafka.bootstrap_servers)
+        await admin.start()
+        try:
+            await admin.delete_topics([self.topics.named(noun)])
+        finally:
+            await admin.close()
+
+    async def restore(self) -> None:
+        """Create the topics that are missing."""
+        await create_topics(self.settings.kafka)
 
     async def order(self, model: str = "*", **order: Any) -> None:
         """Tell the provider how to behave from now on (`consensus.demo.trouble.Order`)."""
