@@ -91,6 +91,7 @@ class LiteLLM:
     def __init__(self, policy: ModelPolicy, api_key: str | None, connections: Connections) -> None:
         self._policy = policy
         self._secrets = (api_key,) if api_key else ()
+        self._bounds = exchange.bounds(policy.max_tokens, policy.logprobs)
         self._fixed = self._arguments(policy, api_key, connections)
         self._enforce = policy.structured == "on" or (
             policy.structured == "auto" and bool(litellm.supports_response_schema(policy.model))
@@ -118,7 +119,7 @@ class LiteLLM:
         if seconds <= 0:
             raise _unpaid(ModelError(Failure.TIMEOUT, "the deadline had passed before the call was made"))
         budget.take_call()
-        seen = Exchange()
+        seen = Exchange(self._bounds)
         response = await self._call(prompt, structured, seconds, seen)
         elapsed_ms = round((asyncio.get_running_loop().time() - started) * 1000)
         return self._read(prompt, response, seen, structured, elapsed_ms, budget)
@@ -139,7 +140,7 @@ class LiteLLM:
     def _read(
         self, prompt: Prompt, response: Any, seen: Exchange, structured: bool, elapsed_ms: int, budget: Budget
     ) -> Answer:
-        payload = seen.payload()
+        payload = seen.payload
         spent = reply.usage(payload, response, self._policy)
         budget.add_cost(spent.cost)
         choice = response.choices[0] if response.choices else None
