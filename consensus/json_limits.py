@@ -19,6 +19,21 @@ MAX_DEPTH = 32
 MAX_VALUES = 20_000
 MAX_DIGITS = 64
 """Characters of one number; a double has 17 significant digits."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Largest size in bytes, nesting, count of values, and characters of one number."""
+
+    size: int = MAX_BYTES
+    depth: int = MAX_DEPTH
+    values: int = MAX_VALUES
+    digits: int = MAX_DIGITS
+
+
+OUTSIDE = Limits()
+OWN = Limits(size=16 * MAX_BYTES, depth=2 * MAX_DEPTH, values=16 * MAX_VALUES)
+"""Our own messages hold many values from outside, each within its limits: whatever we write can be read again."""
 WHOLE = "value"
 """Field name of a fault of the record as a whole."""
 
@@ -28,14 +43,14 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4", b"\x82SNAPPY": "snappy"}
 
 
-def text_of(value: bytes | None, limit: int = MAX_BYTES) -> str:
+def text_of(value: bytes | None, limits: Limits = OUTSIDE) -> str:
     """The text of a record's value. Raises Malformed for what is no JSON text at all or is too long (in bytes)."""
     if value is None:
         raise Malformed("is null (a tombstone)", field=WHOLE, code="null_value")
     if not value:
         raise Malformed("is empty", field=WHOLE, code="empty_value")
-    if len(value) > limit:
-        raise Malformed(f"has {len(value)} bytes, at most {limit} are allowed", field=WHOLE, code="too_large")
+    if len(value) > limits.size:
+        raise Malformed(f"has {len(value)} bytes, at most {limits.size} are allowed", field=WHOLE, code="too_large")
     if value[0] == 0:
         raise Malformed(
             "looks like a schema-registry frame; send plain JSON", field=WHOLE, code="schema_registry_frame"
@@ -60,15 +75,15 @@ class _Frame:
     keys: set[str] = field(default_factory=set)
 
 
-def check(text: str) -> None:
+def check(text: str, limits: Limits = OUTSIDE) -> None:
     """Raise Malformed when the text breaks a limit: depth, count of values, digits, duplicate keys, NaN, surrogates."""
     frames: list[_Frame] = []
     values = 0
     for count, match in enumerate(_TOKEN.finditer(text)):
         piece = match[0]
-        if count > 5 * MAX_VALUES:
+        if count > 5 * limits.values or values > limits.values:
             # Key, colon, value, comma, closing bracket: more tokens than that are more values, or no JSON.
-            raise Malformed(f"more than {MAX_VALUES} values", field=_top(frames), code="too_many_values")
+            raise Malformed(f"more than {limits.values} values", field=_top(frames), code="too_many_values")
         if piece in "]}":
             if frames:
                 frames.pop()
@@ -81,7 +96,7 @@ def check(text: str) -> None:
             _key(frames, piece)
         else:
             values += 1
-            _value(frames, piece, values)
+            _value(frames, piece, limits)
 
 
 def _next_member(frames: list[_Frame]) -> None:
@@ -99,17 +114,15 @@ def _key(frames: list[_Frame], piece: str) -> None:
     frame.keys.add(name)
 
 
-def _value(frames: list[_Frame], piece: str, values: int) -> None:
-    if values > MAX_VALUES:
-        raise Malformed(f"more than {MAX_VALUES} values", field=_top(frames), code="too_many_values")
+def _value(frames: list[_Frame], piece: str, limits: Limits) -> None:
     if piece in "[{":
-        if len(frames) == MAX_DEPTH:
-            raise Malformed(f"nested more than {MAX_DEPTH} deep", field=_top(frames), code="too_deep")
+        if len(frames) == limits.depth:
+            raise Malformed(f"nested more than {limits.depth} deep", field=_top(frames), code="too_deep")
         frames.append(_Frame(is_object=piece == "{"))
     elif piece[0] == '"':
         _string(frames, piece)
     elif piece not in ("true", "false", "null"):
-        _number(frames, piece)
+        _number(frames, piece, limits)
 
 
 def _string(frames: list[_Frame], piece: str) -> str:
@@ -126,10 +139,10 @@ def _string(frames: list[_Frame], piece: str) -> str:
     return text
 
 
-def _number(frames: list[_Frame], piece: str) -> None:
+def _number(frames: list[_Frame], piece: str, limits: Limits) -> None:
     if piece.lstrip("+-").lower() in ("nan", "infinity", "inf"):
         raise Malformed("is not a finite number", field=_path(frames), code="not_finite")
-    if len(piece) > MAX_DIGITS:
+    if len(piece) > limits.digits:
         raise Malformed(f"a number of {len(piece)} characters", field=_path(frames), code="too_many_digits")
     if _NUMBER.fullmatch(piece) and not math.isfinite(float(piece)):
         raise Malformed("is beyond the largest double", field=_path(frames), code="not_finite")

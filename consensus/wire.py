@@ -12,11 +12,14 @@ from pydantic import BaseModel, ValidationError
 from consensus import contract, json_limits
 from consensus.contract import check_request
 from consensus.errors import Malformed
-from consensus.types import Request
+from consensus.types import Outcome, Request, Ruling
 
 __all__ = ["check_request", "fault", "payload_hash", "read", "read_own", "write"]
 
 M = TypeVar("M", bound=BaseModel)
+
+_FROM_OUTSIDE = (Request, Ruling, Outcome)
+"""Messages that others write; all the rest is our own."""
 
 _CODES = {
     "json_invalid": "not_json",
@@ -50,8 +53,9 @@ def read(kind: type[M], value: bytes | None) -> M:
 
     Limits come first (`json_limits`), then the contract of the type, then what only a request can break (`contract`).
     """
-    text = json_limits.text_of(value)
-    json_limits.check(text)
+    limits = json_limits.OUTSIDE if issubclass(kind, _FROM_OUTSIDE) else json_limits.OWN
+    text = json_limits.text_of(value, limits)
+    json_limits.check(text, limits)
     message = read_own(kind, text)
     if isinstance(message, Request):
         contract.check_request(message)

@@ -14,7 +14,7 @@ from consensus import policy, wire
 from consensus.contract import check_request
 from consensus.errors import Malformed
 from consensus.json_limits import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_VALUES
-from consensus.types import Request, Ruling
+from consensus.types import Request, Ruling, Vote
 from tests import hostile
 
 GOOD = json.loads(hostile.good(1))
@@ -103,6 +103,18 @@ def test_refusal_of_a_megabyte_is_quick(value: bytes) -> None:
     with pytest.raises(Malformed):
         wire.read(Request, value)
     assert time.process_time() - started < 0.4
+
+
+def test_what_the_limits_let_in_can_be_written_and_read_again() -> None:
+    """A label nested as deep as a reply may be still fits into our own messages around it."""
+    tree: object = 10**59
+    for _ in range(MAX_DEPTH - 1):
+        tree = {"a": tree}
+    entry = {"model": "m", "family": "f", "label_kind": "answer", "label": tree}
+    vote = Vote.model_validate({"request_id": "r", "tenant": "t", "entry": entry})
+    assert wire.read(Vote, wire.write(vote)) == vote
+    with pytest.raises(Malformed, match="nested more than"):
+        wire.read(Ruling, json.dumps({"answer": [tree]}).encode())
 
 
 def test_keys_in_the_path_are_bounded_and_printable() -> None:

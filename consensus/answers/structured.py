@@ -8,13 +8,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from consensus.json_limits import MAX_DEPTH
+from consensus.json_limits import MAX_DEPTH, MAX_DIGITS
 
 _OPENING = re.compile(r'\{\s{0,200}["}]')
 _MAX_ATTEMPTS = 32
 """Places where a JSON object is tried. A bound, because each failed attempt may read to the end of the text."""
 _MAX_OBJECTS = 200
 """A reply that holds more is a loop; the rest is not read."""
+_LARGEST = 10 ** (MAX_DIGITS - 4)
+"""An integer of more digits is too long for our own messages."""
 
 
 class _Duplicate:
@@ -77,13 +79,15 @@ def _depth_within(value: Any, levels: int) -> bool:
 
 
 def is_clean(value: Any) -> bool:
-    """Whether a parsed value holds no duplicate key, non-finite number or lone surrogate."""
+    """Whether a parsed value holds no duplicate key, non-finite or endless number, or lone surrogate."""
     if isinstance(value, dict):
         return all(is_clean(key) and is_clean(item) for key, item in value.items())
     if isinstance(value, list):
         return all(map(is_clean, value))
     if isinstance(value, float):
         return math.isfinite(value)
+    if isinstance(value, int):
+        return abs(value) < _LARGEST
     if isinstance(value, str):
         return not any(0xD800 <= ord(c) < 0xE000 for c in value)
     return value is not DUPLICATE

@@ -53,6 +53,7 @@ def test_reads(text: str, value: dict[str, Any]) -> None:
         ('{"answer": {"count": 3}}', LabelKind.INVALID),
         ('{"answer": {"amount": "much"}}', LabelKind.INVALID),
         ('{"answer": {"amount": NaN}}', LabelKind.INVALID),
+        ('{"answer": {"amount": 1' + "0" * 70 + "}}", LabelKind.INVALID),
         ('{"answer": {"amount": 1, "colour": "red"}}', LabelKind.INVALID),
         ('{"answer": [1]}', LabelKind.INVALID),
         ("amount: 5", LabelKind.INVALID),
