@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from calibration import fitting, scoring, summary
+from calibration import fitting, scoring, summary, trials
 from calibration.aggregators import best_single, conditional_logit, dawid_skene, log_odds, majority, most_confident
 from calibration.aggregators.vote_weights import VoteWeights
 from calibration.ballots import UNKNOWN, Ballots
@@ -43,17 +42,20 @@ METHODS: dict[str, Fit] = {
 """All that is compared. Dawid–Skene sees no labels, and its numbers are shown as they are."""
 
 _LEARNING = (50, 100, 200, 500, 1000, 2000, 4000)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Setup:
-    """labels: questions fitted on; repeats: splits by hash of seed and id; prices: dollars per call, 1 where none."""
+    """labels: questions fitted on; repeats: splits by hash of seed and id; prices: dollars per call, 1 where none.
+
+    For each of ``alphas`` a certificate is tried with the same labels, 40 % of them to fit and the rest to certify.
+    """
 
     labels: int
     repeats: int = 8
     seed: int = 0
     alphas: tuple[float, ...] = ()
+    delta: float = 0.05
     prices: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -76,7 +78,8 @@ def evaluate(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The metrics of `examine`."""
-    return examine(ballots, Setup(labels, repeats, seed, tuple(alphas), prices or {}), progress).metrics
+    setup = Setup(labels, repeats, seed, tuple(alphas), prices=prices or {})
+    return examine(ballots, setup, progress).metrics
 
 
 def examine(ballots: Ballots, setup: Setup, progress: Progress | None = None) -> Evaluation:
@@ -89,13 +92,16 @@ def examine(ballots: Ballots, setup: Setup, progress: Progress | None = None) ->
     known = ballots.take(ballots.truth != UNKNOWN)
     if not fitting.MIN_LABELS <= setup.labels < len(known):
         raise ValueError(f"labels must be in [{fitting.MIN_LABELS}, {len(known)}), the number of questions with truth")
+    if any(not 0 < alpha < 1 for alpha in setup.alphas) or not 0 < setup.delta < 1:
+        raise ValueError("alphas and delta must lie between 0 and 1")
     if setup.repeats < 1:
         raise ValueError("repeats must be at least 1")
-    steps = _Steps(progress, total=setup.repeats + 1)
+    steps = _Steps(progress, total=setup.repeats + 2)
     with threadpool_limits(limits=1, user_api="blas"):
         runs = [steps.after(_repeat(known, setup, number)) for number in range(setup.repeats)]
+        certificates = steps.after(_certificates(known, setup))
         figures = steps.after(draw(known, runs, _learning(known, setup, runs[0])))
-    return Evaluation(_metrics(known, setup, runs), figures)
+    return Evaluation(_metrics(known, setup, runs) | {"certificates": certificates}, figures)
 
 
 def split(ballots: Ballots, setup: Setup, number: int) -> tuple[Ints, Ints]:
@@ -112,8 +118,25 @@ def _metrics(known: Ballots, setup: Setup, runs: list[Repeat]) -> dict[str, Any]
         "seed": setup.seed,
         "repeats": setup.repeats,
         **summary.summarise(known, runs),
-        "certificates": [],
     }
+
+
+def _certificates(known: Ballots, setup: Setup) -> list[dict[str, Any]]:
+    """The ``certificates`` of metrics.json: `trials.DRAWS` campaigns per repeat and α; none where nothing is fitted."""
+    found: dict[float, list[trials.Trial]] = {alpha: [] for alpha in setup.alphas}
+    size = max(int(setup.labels * trials.FIT_SHARE), fitting.MIN_LABELS)
+    for number in range(setup.repeats if setup.alphas else 0):
+        rows = order(known.ids, f"evaluate:{setup.seed}:{number}")
+        drawn_from = trials.population(known.take(rows[:size]), known.take(rows[size:]))
+        for alpha in setup.alphas:
+            for turn in range(trials.DRAWS):
+                key = (setup.seed, number, turn, round(alpha * 1e6))
+                budget = max(setup.labels - size, 1)
+                found[alpha].append(trials.run(drawn_from, alpha=alpha, delta=setup.delta, budget=budget, seed=key))
+    return [
+        trials.summarise(some, alpha=alpha, delta=setup.delta, labels=setup.labels, method=trials.DEFAULT)
+        for alpha, some in found.items()
+    ]
 
 
 def _repeat(known: Ballots, setup: Setup, number: int) -> Repeat:
@@ -132,7 +155,7 @@ def _repeat(known: Ballots, setup: Setup, number: int) -> Repeat:
 
 
 def _fit(train: Ballots) -> Snapshot:
-    snapshot = fitting.fit(train, fitted_at=_EPOCH)
+    snapshot = fitting.fit(train, fitted_at=fitting.EPOCH)
     if snapshot is None:
         raise ValueError(f"fitting needs {fitting.MIN_LABELS} labelled questions and a model")
     return snapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -35,6 +35,9 @@ MAX_DOMAINS = 256
 
 ENOUGH = 40_000
 """Ballots that weights are fitted to at most, drawn by hash of the id; more change the third digit of nothing."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""``fitted_at`` of snapshots that are measured and thrown away."""
 
 _FOLDS = 3
 

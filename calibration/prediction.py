@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,12 +28,13 @@ def by_kind(ballots: Ballots, answer: Callable[[Ballots], Leads]) -> Leads:
     """Closed and open questions answered apart, in the order of the table."""
     n = len(ballots)
     top, confidence, right = np.zeros(n, dtype=np.int64), np.zeros(n), np.zeros(n)
+    alone = np.zeros(n, dtype=np.bool_)
     for flag in (False, True):
         rows = np.flatnonzero(ballots.open_set == flag)
         if len(rows):
             part = answer(ballots.take(rows))
-            top[rows], confidence[rows], right[rows] = part.top, part.confidence, part.right
-    return Leads(top, confidence, right)
+            top[rows], confidence[rows], right[rows], alone[rows] = part.top, part.confidence, part.right, part.alone
+    return Leads(top, confidence, right, alone)
 
 
 def walks(snapshot: Snapshot, plan: LazyPlan, ballots: Ballots) -> Walks:
@@ -48,7 +50,7 @@ def _predict(snapshot: Snapshot, part: Ballots) -> Leads:
     if aggregator is None:
         raise ValueError(f"snapshot {snapshot.version} has nothing fitted for {kind} questions")
     found = leads(aggregator.weights.posterior(part), part)
-    return Leads(found.top, calibrated(aggregator.curve, found, part), found.right)
+    return replace(found, confidence=calibrated(aggregator.curve, found, part))
 
 
 def calibrated(curve: Curve, found: Leads, ballots: Ballots) -> Floats:

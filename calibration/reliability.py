@@ -18,7 +18,7 @@ _JEFFREYS = 0.5
 """Imagined right and wrong answers in every cell: thirty right of thirty are no proof of a thousand."""
 
 _LEAST = 2.0
-_RIDGE = 2.0
+_MODEL_RIDGE, _DOMAIN_RIDGE = 0.5, 4.0
 
 
 class Reliability(Frozen):
@@ -78,15 +78,15 @@ def _worth(ballots: Ballots) -> float:
 def _additive(right: Floats, asked: Floats) -> Floats:
     """Float (m, d): right-answer probabilities by an additive logit model with a ridge on the deviations."""
     m, d = right.shape
+    # A weak pull of the intercept to even odds keeps all-right and all-wrong tables finite.
+    penalty = np.concatenate([[0.1], np.full(m, _MODEL_RIDGE), np.full(d, _DOMAIN_RIDGE)])
 
     def loss(theta: Floats) -> tuple[float, Floats]:
         logit = theta[0] + theta[1 : 1 + m, None] + theta[None, 1 + m :]
         residual = asked * expit(logit) - right
-        value = (asked * np.logaddexp(0, logit) - right * logit).sum() + 0.5 * _RIDGE * (theta[1:] ** 2).sum()
+        value = (asked * np.logaddexp(0, logit) - right * logit).sum() + 0.5 * (penalty * theta**2).sum()
         slope = np.concatenate([[residual.sum()], residual.sum(axis=1), residual.sum(axis=0)])
-        slope[1:] += _RIDGE * theta[1:]
-        # A weak pull of the intercept to even odds keeps all-right and all-wrong tables finite.
-        return float(value + 0.05 * theta[0] ** 2), slope + 0.1 * theta[0] * (np.arange(len(theta)) == 0)
+        return float(value), slope + penalty * theta
 
     found = minimize(loss, np.zeros(1 + m + d), jac=True, method="L-BFGS-B")
     theta = found.x

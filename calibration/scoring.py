@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calibration.ballots import Ballots
 from calibration.calibrators import log_losses
@@ -20,12 +21,14 @@ class Leads:
 
     top         int (n,): leading candidate, the first of those that tie.
     confidence  float (n,): probability of the leading candidate, 0 where there is no answer.
+    alone       bool (n,): one candidate leads and somebody chose it: there is an answer that could be accepted.
     right       float (n,): share of the leaders that is right: 1 or 0 for one leader, 1 / k for a tie of k.
     """
 
     top: Ints
     confidence: Floats
     right: Floats
+    alone: NDArray[np.bool_]
 
 
 def leads(posterior: Floats, ballots: Ballots) -> Leads:
@@ -44,7 +47,8 @@ def leads(posterior: Floats, ballots: Ballots) -> Leads:
     answered = ~(tied & ~chosen).any(axis=1) & tied.any(axis=1)
     right = ballots.right_at(np.broadcast_to(np.arange(width), (n, width))) & tied & answered[:, None]
     share = right.sum(axis=1) / np.maximum(tied.sum(axis=1), 1)
-    return Leads(tied.argmax(axis=1), np.where(answered, confidence, 0.0), share)
+    alone = answered & (tied.sum(axis=1) == 1)
+    return Leads(tied.argmax(axis=1), np.where(answered, confidence, 0.0), share, alone)
 
 
 def log_loss(found: Leads) -> float:

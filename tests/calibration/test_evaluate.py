@@ -104,6 +104,20 @@ def test_prices_decide_the_cost_multiple(panel: Ballots) -> None:
     assert dear["cost_multiple"] == pytest.approx((10 + free["lazy"]["calls_mean"] - 1) / 10)
 
 
+def test_certificates_are_tried_for_each_alpha(panel: Ballots) -> None:
+    """Independent members make an error of .3 easy to certify for most answers, one of .001 impossible."""
+    metrics = evaluate(panel, labels=500, repeats=2, alphas=(0.001, 0.3))
+    impossible, easy = metrics["certificates"]
+    assert (impossible["alpha"], impossible["feasible_rate"], impossible["coverage"]) == (0.001, 0.0, 0.0)
+    assert impossible["test_error"] is None
+    assert easy["feasible_rate"] == 1.0
+    assert easy["coverage"] > 0.7
+    assert easy["test_error"] < 0.3
+    assert (easy["delta"], easy["n_labels"], easy["method"], easy["repeats"]) == (0.05, 500, "growing_region", 10)
+    with pytest.raises(ValueError, match="alphas"):
+        evaluate(panel, labels=500, alphas=(1.5,))
+
+
 @pytest.mark.parametrize("labels", [0, 29, 900, 5000])
 def test_too_few_or_too_many_labels_are_refused(panel: Ballots, labels: int) -> None:
     with pytest.raises(ValueError, match="labels must be in"):
@@ -118,7 +132,7 @@ def test_no_repeats_are_refused(panel: Ballots) -> None:
 def test_progress_ends_at_its_total(panel: Ballots) -> None:
     seen: list[tuple[int, int]] = []
     evaluate(panel, labels=100, repeats=2, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_the_report_is_self_contained_and_escapes_names() -> None:

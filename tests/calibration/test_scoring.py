@@ -13,7 +13,8 @@ from tests.calibration.tables import ABSTAINED, table
 
 
 def found(confidence: list[float], right: list[float]) -> Leads:
-    return Leads(np.zeros(len(right), dtype=np.int64), np.array(confidence), np.array(right))
+    zeros = np.zeros(len(right), dtype=np.int64)
+    return Leads(zeros, np.array(confidence), np.array(right), np.ones(len(right), dtype=np.bool_))
 
 
 def test_a_tie_scores_one_in_k_and_nothing_heard_scores_zero() -> None:
@@ -24,6 +25,7 @@ def test_a_tie_scores_one_in_k_and_nothing_heard_scores_zero() -> None:
     result = leads(posterior, ballots)
     assert result.right.tolist() == [0.5, 0.0, 0.0, 1.0]
     assert result.confidence.tolist() == [0.4, 0.4, 0.0, 0.7]
+    assert result.alone.tolist() == [False, False, False, True]
 
 
 def test_a_candidate_that_nobody_chose_is_no_answer() -> None:
@@ -41,7 +43,7 @@ def test_none_of_these_takes_probability_but_is_no_answer() -> None:
 def test_log_loss_and_brier_agree_with_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     confidence, right = rng.random(200), (rng.random(200) < 0.6).astype(float)
-    one = Leads(np.zeros(200, dtype=np.int64), confidence, right)
+    one = found(confidence.tolist(), right.tolist())
     assert scoring.log_loss(one) == pytest.approx(sklearn_log_loss(right, confidence))
     assert scoring.brier(one) == pytest.approx(brier_score_loss(right, confidence))
 

@@ -80,3 +80,11 @@ def test_one_ballot_and_a_table_agree(votes: list[int], size: int, opened: bool,
     one = WEIGHTS.posterior_one(weights, votes, size, WEIGHTS.none_score(domain) if opened else None)
     assert one == pytest.approx(WEIGHTS.posterior(ballots)[0, : size + opened], abs=1e-12)
     assert one.sum() == pytest.approx(1.0)
+
+
+def test_a_copy_forgets_what_was_computed_from_the_old_steps() -> None:
+    """The posterior caches its step sums; a copy with other steps must not answer by them."""
+    ballots = table([[1]], [1])
+    before = WEIGHTS.posterior(ballots)[0, 1]
+    after = WEIGHTS.model_copy(update={"steps": (5.0,)}).posterior(ballots)[0, 1]
+    assert after > 0.9 > before

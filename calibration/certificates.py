@@ -1,0 +1,202 @@
+"""Certified acceptance: which answers may be accepted with error ≤ α, with probability ≥ 1 − δ, and on what evidence.
+
+The growing region: audit only requests that would be accepted, begin with the surest, and enlarge the region each time
+its error is shown to be below α, keeping every label that lies inside. Given the fit, the errors of a region in archive
+order are independent, and the path of regions is fixed; a false certificate therefore has to certify the first region
+whose rate is above α, and that one crosses its boundary with probability at most δ, by coupling, however its labels
+came to be known. This is fixed-sequence testing (Angelopoulos et al. 2021, "Learn then Test", arXiv:2110.01052) with
+a sequential test for each region; nothing is assumed about how risk changes with the score.
+
+What breaks it: traffic unlike the archive; changing budget, order, start or boundary after looking; skipping or sorting
+items; a score fitted with the same cycle's audits; reading the bound of a class as one of each of its domains.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field
+from scipy.special import bdtr, bdtrc
+
+from calibration import boundaries
+from calibration.frozen import Frozen
+from calibration.tally import Floats, Ints
+
+METHODS = ("growing_region", "growing_region_e_process", "split_fixed_sequence")
+
+_SHARES = tuple(share / 100 for share in range(2, 91))
+"""Regions: the surest 2 %, 3 %, … 90 % of the archive."""
+
+
+class Campaign(Frozen):
+    """What is fixed before the first audit. Its JSON is what is stored and hashed; nothing in it changes afterwards.
+
+    thresholds  confidences from which each region accepts, from the smallest region to the largest.
+    start       the region that is tried first.
+    budget      labels that may be used at most.
+    """
+
+    alpha: float = Field(gt=0, lt=1)
+    delta: float = Field(gt=0, lt=1)
+    budget: int = Field(ge=1)
+    method: Literal["growing_region", "growing_region_e_process"] = "growing_region"
+    thresholds: tuple[float, ...]
+    start: int = Field(ge=0)
+
+    @property
+    def boundary(self) -> tuple[int, ...]:
+        """Errors that still certify, by audits; computed once per (budget, α, δ) and kept."""
+        make = boundaries.exact if self.method == "growing_region" else boundaries.mixture
+        return make(self.budget, self.alpha, self.delta)
+
+
+class Progress(Frozen):
+    """Where a campaign stands.
+
+    threshold   confidence from which the largest certified region accepts; ``None``: no safe threshold so far.
+    regions     regions certified so far; ``n`` and ``errors`` are the audits and errors of the last certified one.
+    used        labels used, of the budget.
+    needs       archive position of the item to be labelled next; ``None`` once finished.
+    finished    no label can change the outcome any more: budget spent, archive exhausted, or all regions certified.
+    """
+
+    threshold: float | None
+    regions: int
+    n: int
+    errors: int
+    used: int
+    needs: int | None
+    finished: bool
+
+
+def plan(
+    scores: Floats, *, alpha: float, delta: float, budget: int, method: str = "growing_region"
+) -> Campaign:
+    """A campaign over an archive of confidences, float (n,), in an order fixed without looking at labels.
+
+    The start is the region with the largest (α − predicted error) · √share, predicted by the confidences themselves.
+    Answers that could never be accepted have confidence 0. Raises ValueError on an empty archive.
+    """
+    if not len(scores):
+        raise ValueError("a campaign needs an archive")
+    ordered = np.sort(scores)[::-1]
+    at = np.unique(np.maximum((np.array(_SHARES) * len(ordered)).astype(int), 1)) - 1
+    thresholds = np.unique(ordered[at])[::-1]
+    thresholds = thresholds[thresholds > 0]
+    promise = [_promise(ordered, float(threshold), alpha) for threshold in thresholds]
+    return Campaign.model_validate({
+        "alpha": alpha, "delta": delta, "budget": budget, "method": method,
+        "thresholds": tuple(thresholds.tolist()), "start": int(np.argmax(promise)) if promise else 0,
+    })  # fmt: skip
+
+
+def walk(campaign: Campaign, scores: Floats, wrong: Floats) -> Progress:
+    """Advance a campaign as far as the labels go: the same labels always give the same progress.
+
+    ``scores`` float (n,) are the archive's confidences in its order, ``wrong`` float (n,) is 1 for an error (a refused
+    or missing label at its horizon is one), 0 for a right answer, NaN where no label is known yet.
+    """
+    labelled = np.zeros(len(scores), dtype=np.bool_)
+    last, needs = _Last(None, 0, 0), None
+    region = campaign.start
+    while region < len(campaign.thresholds):
+        threshold = campaign.thresholds[region]
+        items = _affordable(np.flatnonzero(scores >= threshold), labelled, campaign.budget)
+        known, crossing = _test(wrong[items], campaign.boundary)
+        labelled[items[: known if crossing is None else crossing]] = True
+        if crossing is None:
+            needs = int(items[known]) if known < len(items) else None
+            break
+        last = _Last(threshold, crossing, int(wrong[items[:crossing]].sum()))
+        region += 1
+    return Progress(
+        threshold=last.threshold, regions=region - campaign.start, n=last.n, errors=last.errors,
+        used=int(labelled.sum()), needs=needs, finished=needs is None,
+    )  # fmt: skip
+
+
+def split_fixed_sequence(scores: Floats, wrong: Floats, *, alpha: float, delta: float) -> float | None:
+    """The plain baseline: the lowest threshold certified on a random labelled sample, ``None`` when there is none.
+
+    Thresholds are the regions of `plan` from its start on, each tested once by the exact binomial tail at level
+    ``delta`` until the first failure. The sample must not have been fitted on.
+    """
+    found: float | None = None
+    campaign = plan(scores, alpha=alpha, delta=delta, budget=len(scores))
+    for threshold in campaign.thresholds[campaign.start :]:
+        accepted = scores >= threshold
+        if bdtr(int(wrong[accepted].sum()), int(accepted.sum()), alpha) > delta:
+            break
+        found = threshold
+    return found
+
+
+def labels_needed(scores: Floats, *, alpha: float, delta: float) -> int | None:
+    """Labels that would probably certify something, by the confidences of an archive; ``None``: no number would.
+
+    The boundary ends near α n − z √(α (1 − α) n) with z the normal quantile of δ, a little more for the many looks; an
+    error rate r below α is certified once that exceeds r n.
+    """
+    ordered = np.sort(scores[scores > 0])[::-1]
+    if not len(ordered):
+        return None
+    predicted = np.cumsum(1.0 - ordered) / np.arange(1, len(ordered) + 1)
+    share = np.arange(1, len(ordered) + 1) / len(scores)
+    gap = float(np.max(np.where(share >= _SHARES[0], alpha - predicted, -1.0)))
+    if gap <= 0:
+        return None
+    z = math.sqrt(-2.0 * math.log(delta)) * 0.9
+    return max(boundaries.FIRST_LOOK, math.ceil(z * z * alpha * (1 - alpha) / gap**2))
+
+
+def shared(delta: float, *, classes: int = 1, levels: int = 1, cycle: int = 1) -> float:
+    """The δ of one campaign where ``delta`` is promised for all classes, α levels and cycles (1, 2, …) together.
+
+    Classes and levels share alike; cycle c gets 6 / (π² c²) of it, which over all cycles sums to one.
+    """
+    if min(classes, levels, cycle) < 1:
+        raise ValueError("classes, levels and cycle count from 1")
+    return delta / (classes * levels) * 6.0 / (math.pi**2 * cycle**2)
+
+
+def excluded(audits: Mapping[str, tuple[int, int]], *, alpha: float, delta: float) -> tuple[str, ...]:
+    """Domains whose audited error is above ``alpha`` with confidence: they leave the class, or it would hide them.
+
+    ``audits``: domain → (audits, errors). Exact binomial test at ``delta`` shared among the domains.
+    """
+    level = delta / max(len(audits), 1)
+    return tuple(
+        domain
+        for domain, (n, errors) in sorted(audits.items())
+        if n and errors and bdtrc(errors - 1, n, alpha) <= level
+    )
+
+
+class _Last(NamedTuple):
+    """The last certified region: its threshold, and the audits and errors that certified it."""
+
+    threshold: float | None
+    n: int
+    errors: int
+
+
+def _affordable(items: Ints, labelled: np.ndarray[tuple[int], np.dtype[np.bool_]], budget: int) -> Ints:
+    """The leading items of a region whose new labels fit the budget, with those that were labelled before."""
+    spent = int(labelled.sum()) + np.cumsum(~labelled[items])
+    return items[: int(np.searchsorted(spent, budget, side="right"))]
+
+
+def _test(wrong: Floats, boundary: tuple[int, ...]) -> tuple[int, int | None]:
+    """How many of the items are known from the first on, and after how many of them the boundary is crossed."""
+    unknown = np.flatnonzero(np.isnan(wrong))
+    known = int(unknown[0]) if len(unknown) else len(wrong)
+    crossed = np.flatnonzero(np.cumsum(wrong[:known]) <= np.array(boundary[:known], dtype=float))
+    return known, int(crossed[0]) + 1 if len(crossed) else None
+
+
+def _promise(ordered: Floats, threshold: float, alpha: float) -> float:
+    inside = ordered[ordered >= threshold]
+    return float((alpha - (1.0 - inside).mean()) * math.sqrt(len(inside)))
