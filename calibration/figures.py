@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -82,16 +81,3 @@ def _agreement(known: Ballots, run: Repeat, name: str) -> list[tuple[float, int,
         at = tenth == step
         rows.append((step / 10, int(at.sum()), float(found.right[at].mean()), float(found.confidence[at].mean())))
     return rows
-
-
-def as_json(figures: Figures) -> dict[str, Any]:
-    """The figures as plain JSON values; NaN becomes ``None``."""
-    table = [[None if np.isnan(value) else float(value) for value in row] for row in figures.correlation]
-    return {
-        "reliability": figures.reliability,
-        "risk": figures.risk,
-        "correlation": table,
-        "agreement": figures.agreement,
-        "learning": figures.learning,
-        "costs": figures.costs,
-    }
