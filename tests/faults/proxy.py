@@ -25,8 +25,9 @@ class Mode(StrEnum):
 class Proxy:
     """Stands in front of ``target`` (host and port) on ``port``. ``lost`` counts answers that were dropped."""
 
-    def __init__(self, port: int, target: tuple[str, int]) -> None:
+    def __init__(self, port: int, target: tuple[str, int], *, framed: bool) -> None:
         self.port = port
+        self._framed = framed
         self.lost = 0
         self._target = target
         self._mode = Mode.PASS
@@ -72,18 +73,26 @@ class Proxy:
         """Pass frames on. ``awaited``: correlation ids whose answers are to be lost, shared by both directions."""
         with suppress(OSError, asyncio.IncompleteReadError):
             while True:
-                frame = await source.readexactly(4)
-                frame += await source.readexactly(struct.unpack(">i", frame)[0])
+                frame = await self._read(source)
+                if not frame:
+                    break
                 if self._mode is Mode.SWALLOW:
                     continue
-                if asks:
+                if asks and self._framed:
                     self._note(frame, awaited)
-                elif struct.unpack_from(">i", frame, 4)[0] in awaited:
+                elif self._framed and struct.unpack_from(">i", frame, 4)[0] in awaited:
                     self.lost += 1
                     break
                 sink.write(frame)
                 await sink.drain()
         sink.close()
+
+    async def _read(self, source: asyncio.StreamReader) -> bytes:
+        """The next message of a protocol that begins them with their length, else what there is; empty at the end."""
+        if not self._framed:
+            return await source.read(CHUNK)
+        length = await source.readexactly(4)
+        return length + await source.readexactly(struct.unpack(">i", length)[0])
 
     def _note(self, frame: bytes, awaited: set[int]) -> None:
         api_key, _, correlation = struct.unpack_from(">hhi", frame, 4)
@@ -101,9 +110,9 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy(port: int, target: tuple[str, int]) -> AsyncIterator[Proxy]:
-    """A proxy for messages that begin with their length, as Kafka's do, for as long as the context lasts."""
-    made = Proxy(port, target)
+async def proxy(port: int, target: tuple[str, int], *, framed: bool = True) -> AsyncIterator[Proxy]:
+    """A proxy for as long as the context lasts. ``framed``: it is Kafka that passes, whose answers can be lost."""
+    made = Proxy(port, target, framed=framed)
     server = await asyncio.start_server(made.serve, "127.0.0.1", port)
     try:
         yield made

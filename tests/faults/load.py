@@ -1,0 +1,111 @@
+"""Long runs under load: workers that die at random, workers that come and go, and offsets that must never go back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from consensus.errors import Retry
+from consensus.kafka.offset_map import decode
+from consensus.kafka.offsets import Position
+from consensus.kafka.progress import Place, positions
+from consensus.testing.paid import paid_again
+from consensus.testing.run import Allowed, reconstruct
+from tests.faults.rig import PANEL, Rig
+
+WORKERS = ("worker-0", "worker-1", "worker-2")
+IN_FLIGHT = 20
+
+
+@dataclass(frozen=True)
+class Paid:
+    """What a run has cost: calls that the provider saw, and those among them that were needed."""
+
+    calls: int
+    needed: int
+
+    @property
+    def ratio(self) -> float:
+        return self.calls / self.needed
+
+
+async def paid(house: Rig) -> Paid:
+    """Count the calls of a run that has come to rest."""
+    run = reconstruct(await house.evidence(), house.settings, Allowed())
+    calls = len(run.evidence.calls)
+    return Paid(calls, calls - sum(paid_again(run).values()))
+
+
+async def random_kills(house: Rig, *, kills: int, requests: int, gap_s: tuple[float, float], seed: int) -> int:
+    """Kill a worker at random again and again while requests arrive; returns how many calls that may have cost."""
+    draw = random.Random(seed)
+    for name in WORKERS:
+        await house.start(name, in_flight=IN_FLIGHT)
+    for number in range(kills):
+        share = range(requests * number // kills, requests * (number + 1) // kills)
+        await house.send(house.request(f"r-{one}") for one in share)
+        await asyncio.sleep(draw.uniform(*gap_s))  # the fault's own time, not a wait for something
+        name = draw.choice(WORKERS)
+        house.processes[name].kill()
+        await house.died(name)
+        await house.launch(name, in_flight=IN_FLIGHT)
+    return kills * IN_FLIGHT * len(PANEL)
+
+
+async def storm(house: Rig, *, seconds: float, every_s: float, each: int, seed: int) -> tuple[int, int]:
+    """A worker joins or leaves every few seconds, and ``each`` requests arrive each time; one worker stays throughout.
+
+    Returns how often, and how many requests there were.
+    """
+    draw, loop = random.Random(seed), asyncio.get_running_loop()
+    await house.start("anchor")
+    until, changes = loop.time() + seconds, 0
+    while loop.time() < until:
+        await house.send(house.request(f"r-{changes}-{number}") for number in range(each))
+        name = draw.choice(WORKERS)
+        process = house.processes.get(name)
+        if process is None or process.returncode is not None:
+            await house.launch(name)
+        else:
+            house.signal(name, signal.SIGTERM)
+        changes += 1
+        await asyncio.sleep(every_s)  # the storm's own pace
+    return changes, changes * each
+
+
+@asynccontextmanager
+async def never_going_back(house: Rig) -> AsyncIterator[None]:
+    """Look at what the group commits, all the time: no offset and no finished record above it may be taken back."""
+    watching = asyncio.create_task(_watch(house))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        [ended] = await asyncio.gather(watching, return_exceptions=True)
+    if isinstance(ended, Exception):
+        raise ended
+
+
+async def _watch(house: Rig) -> None:
+    seen: Mapping[Place, Position] = {}
+    while True:
+        try:
+            now = await positions(house.settings.kafka)
+        except Retry:
+            continue  # asked again at once: the call itself has waited
+        for place, before in seen.items():
+            _compare(place, before, now[place])
+        seen = now
+
+
+def _compare(place: Place, before: Position, after: Position) -> None:
+    assert after.offset >= before.offset, f"{place}: committed offset went back from {before.offset} to {after.offset}"
+    incomplete, end = decode(before.offset, before.metadata)
+    finished = set(range(before.offset, end)) - set(incomplete)
+    incomplete_now, end_now = decode(after.offset, after.metadata)
+    open_again = finished & (set(incomplete_now) | set(range(max(after.offset, end_now), end)))
+    assert not open_again, f"{place}: finished records are open again: {sorted(open_again)[:5]}"
