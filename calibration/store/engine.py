@@ -10,6 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 metadata = MetaData()
 """Tables of the calibration store and of the ledger; migrations live in calibration/store/migrations."""
 
+FROZEN = {"idle_in_transaction_session_timeout": "15000", "lock_timeout": "10000"}
+"""Milliseconds after which PostgreSQL ends a session that does nothing inside a transaction, or that waits for a lock.
+
+A process that is frozen would keep its locks from whoever takes over. Waiting for a lock is the shorter of the two, so
+that what a frozen process had queued behind its own transaction falls with it."""
+
 
 def create_engine(url: str, *, pool_size: int = 5, busy_s: float = 20.0) -> AsyncEngine:
     """An async engine for ``sqlite+aiosqlite:///…`` or ``postgresql+asyncpg://…``.
@@ -19,7 +25,13 @@ def create_engine(url: str, *, pool_size: int = 5, busy_s: float = 20.0) -> Asyn
     ``busy_s`` is how long SQLite waits for another writer; its thread cannot be interrupted by a shorter timeout.
     """
     if not url.startswith("sqlite"):
-        return create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        return create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args={"server_settings": FROZEN},
+        )
     engine = create_async_engine(url, connect_args={"timeout": busy_s})
     event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
     event.listen(engine.sync_engine, "begin", _sqlite_begin)

@@ -17,7 +17,7 @@ from typing import Protocol
 import structlog
 
 from consensus import wire
-from consensus.errors import DeadLetter, Poison, Retry, Stop
+from consensus.errors import DeadLetter, Fenced, Poison, Retry, Stop
 from consensus.kafka.messages import Incoming, vote_record
 from consensus.kafka.patience import Backoff, patiently
 from consensus.kafka.slots import Slots
@@ -55,8 +55,9 @@ class Job:
     asked: Asked
 
 
-Result = Version | DeadLetter | None
-"""What is stored, why it cannot be decided, or None when the claim has passed to another record."""
+Result = Version | DeadLetter | Fenced | None
+"""What is stored, why it cannot be decided, that another process is deciding it, or None when the claim has passed to
+another record."""
 
 
 class Deciding:
@@ -132,6 +133,8 @@ class Deciding:
         except DeadLetter as error:
             await patiently(lambda: self._ledger.claims.close(asked), "closing a claim")
             return error
+        except Fenced as lost:
+            return await patiently(lambda: self._ledger.decisions.first(asked.key), "reading a decision") or lost
         self._metrics.observe("decision_seconds", time.monotonic() - started)
         version = version_of(decision, job.record.value, answers.known)
         kept = await patiently(lambda: self._ledger.decisions.keep(asked, version), "storing a decision")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from consensus import wire
-from consensus.errors import Conflict, DeadLetter, Poison
+from consensus.errors import Conflict, DeadLetter, Fenced, Poison
 from consensus.kafka.dead_letters import dead_letter
 from consensus.kafka.deciding import Deciding, Job, Result
 from consensus.kafka.elsewhere import Elsewhere
@@ -111,7 +111,7 @@ class RequestSteps:
     async def _follow(
         self, job: Job, standing: Standing, claim: Claim, begun: asyncio.Task[Result] | None
     ) -> Publication:
-        """From a standing to what is published for the record; waits as long as it takes."""
+        """From a standing to what is published for the record; waits as long as it takes. Raises Fenced."""
         while True:
             result: Result = None
             if begun is not None:
@@ -122,6 +122,8 @@ class RequestSteps:
                 result = Poison(f"{claim.crashes} processes ended uncleanly while this record was in flight")
             elif standing is not Standing.WAIT:
                 result = await patiently(lambda: self._ledger.decisions.first(job.asked.key), "reading a decision")
+            if isinstance(result, Fenced):
+                raise result
             if result is not None:
                 return self._published(job.record, result, repeat=standing is Standing.REPEAT)
             standing, claim = await self._elsewhere.wait(job.asked, claim)

@@ -30,7 +30,7 @@ class Ledger:
         transactions = Transactions(engine, timeout_s)
         self.run = run or uuid.uuid4().hex
         self.claims = Claims(transactions, run=self.run, poison=poison)
-        self.answers = Answers(transactions)
+        self.answers = Answers(transactions, run=self.run)
         self.decisions = Decisions(transactions)
         self.rulings = Rulings(transactions, self.decisions)
         self.runs = Runs(transactions)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calibration.store.engine import create_engine
-from consensus.errors import Malformed, StoreUnavailable
+from consensus.errors import Fenced, Malformed, StoreUnavailable
 from consensus.ledger import Asked, Ledger, StoredLog, Version
 from consensus.ledger.gates import GateState
 from consensus.ledger.grouped import Grouped
@@ -100,6 +100,24 @@ async def test_answers_leave_with_the_commit(ledger: Ledger) -> None:
     assert await ledger.answers.recorded(("t", "r1", "hash")) == {}
 
 
+async def test_an_answer_to_a_request_that_another_process_has_decided_is_not_kept(
+    ledger: Ledger, other: Ledger
+) -> None:
+    """A process that was thought dead learns that it was overtaken, and nothing of it stays in the ledger."""
+    await claimed(ledger)
+    await claimed(other)
+    late = StoredLog(ledger.answers, ("t", "r1", "hash"))
+    with pytest.raises(Fenced):
+        await late.record("panel:a", ANSWER)
+    assert await other.answers.recorded(("t", "r1", "hash")) == {"panel:a": ANSWER}
+    await StoredLog(other.answers, ("t", "r1", "hash")).record("panel:b", ANSWER)
+    assert await other.decisions.keep(ASKED, FIRST) == FIRST
+    await other.decisions.mark_committed([FIRST.version_key])
+    with pytest.raises(Fenced):
+        await late.record("panel:c", ANSWER)
+    assert await other.answers.recorded(("t", "r1", "hash")) == {}
+
+
 def replace_text(answer: Answer, text: str) -> Answer:
     return answer.model_copy(update={"text": text})
 
@@ -185,10 +203,10 @@ async def test_an_unsaved_answer_is_kept_and_saved_later(ledger: Ledger) -> None
     class Broken:
         down = True
 
-        async def record(self, paid: object) -> None:
+        async def record(self, paid: object) -> bool:
             if self.down:
                 raise StoreUnavailable("down")
-            await ledger.answers.record(paid)  # type: ignore[arg-type]  # it is the Paid that StoredLog made
+            return await ledger.answers.record(paid)  # type: ignore[arg-type]  # it is the Paid that StoredLog made
 
     broken = Broken()
     log = StoredLog(broken, ("t", "r1", "hash"))  # type: ignore[arg-type]  # duck of Answers
