@@ -12,6 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -21,7 +22,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from calibration import fitting, reliability, scoring, trials
+from calibration.aggregators import conditional_logit
+from calibration.aggregators.conditional_logit import DEFAULT
+from calibration.aggregators.vote_weights import VoteWeights
 from calibration.ballots import Ballots, NoVote
+from calibration.calibrators import log_losses
 from calibration.certificates import METHODS
 from calibration.correlation import POOLED
 from calibration.evaluate import Setup, evaluate, split
@@ -34,7 +39,9 @@ FIVE = (
 )  # fmt: skip
 NINE = (*FIVE, "mixtral-8x7b-instruct", "yi-34b", "command-r-v01", "phi-3-mini-4k-instruct")
 ALL = (*NINE, "gemini-1.5-flash-002", "llama-3-70b", "llama-3.1-8b-instruct")
+UNUSED = ("gemini-1.5-flash-002", "llama-3-70b", "llama-3.1-8b-instruct")
 OPEN = ("dpr-fid", "text-davinci-003", "gpt-3.5-turbo", "gpt-4", "bing-chat")
+PLAIN = replace(DEFAULT, positions=1e6, crowd=1e6)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 INTRODUCTION = """# Decision quality
@@ -47,9 +54,11 @@ records count as not asked.
 """
 
 TRIED = """
-## Tried, and kept only where the interval on questions not used to choose it excluded zero
+## Tried while building
 
-Differences to plain conditional logit (steps, models, model × domain) with 4,000 labels, mean of six splits.
+Differences in log loss to plain conditional logit (steps, models, model × domain) with 4,000 labels, mean of six
+splits. These were read off the same questions that the terms were chosen on; the section on position and number of
+options above is the check on models that had no part in the choice.
 
 | feature | log loss | kept |
 |---|---|---|
@@ -103,6 +112,7 @@ def _sections(everything: Ballots, nq: Path, arguments: Any) -> Iterator[str]:
     yield random_panels(everything, arguments.panels)
     opened = ballots(recorded(nq), OPEN)
     yield methods("Open answers (text), 1,000 labels", evaluate(opened, labels=1000, repeats=arguments.repeats))
+    yield terms(everything, arguments.repeats)
     yield certified(complete(columns(everything, FIVE)), arguments.fits)
     yield request_time(columns(everything, NINE))
 
@@ -211,6 +221,27 @@ def random_panels(everything: Ballots, count: int) -> str:
     ])  # fmt: skip
 
 
+def terms(everything: Ballots, repeats: int) -> str:
+    """What the terms of position and number of options change, question by question, in log loss of the answer."""
+    rows = []
+    for title, names in (("5 families", FIVE), ("3 models that had no part in choosing the terms", UNUSED)):
+        panel = columns(everything, names)
+        total, count = np.zeros(len(panel)), np.zeros(len(panel))
+        for number in range(repeats):
+            fit_rows, test_rows = split(panel, Setup(4000), number)
+            train, test = panel.take(fit_rows), panel.take(test_rows)
+            with_terms, without = (_losses(conditional_logit.fit(train, ridge), test) for ridge in (DEFAULT, PLAIN))
+            total[test_rows] += with_terms - without
+            count[test_rows] += 1
+        change = total[count > 0] / count[count > 0]
+        low, high = scoring.interval(change)
+        rows.append(f"| {title} | {change.mean():+.4f} ({low:+.4f} to {high:+.4f}) |")
+    return "\n".join([
+        "## Terms of position and number of options, all questions, 4,000 labels", "",
+        "| panel | change in log loss of the answer |", "|---|---|", *rows, "",
+    ])  # fmt: skip
+
+
 def certified(panel: Ballots, fits: int) -> str:
     """Certified coverage by method, α and labels, audits being drawn with replacement from the unfitted rest."""
     rows = []
@@ -248,6 +279,11 @@ def request_time(panel: Ballots) -> str:
         snapshot.posterior(wide.models, row, 10, domain=domain, answer_type="choice", open_set=False)
     each = (time.perf_counter() - started) / len(votes) * 1e6
     return f"## Request time\n\nPosterior and confidence of 9 models × 10 options: {each:.0f} µs on one core.\n"
+
+
+def _losses(weights: VoteWeights, test: Ballots) -> np.ndarray:
+    found = scoring.leads(weights.posterior(test), test)
+    return log_losses(found.confidence, found.right)
 
 
 def _fit(train: Ballots) -> Snapshot:
