@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from sqlalchemy import Row, and_, bindparam, delete, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consensus.ledger import tables
-from consensus.ledger.transactions import Transactions
+from consensus.ledger.transactions import Transactions, to_the_end
 
 Key = tuple[str, str]
 """Tenant and request id."""
@@ -112,12 +113,14 @@ class Claims:
         self._transactions = transactions
         self.run = run
         self._poison = poison
+        self._order = asyncio.Lock()  # a release finds every claim that was begun before it, also for who has left
 
+    @to_the_end
     async def claim(
         self, asked: Sequence[Asked], *, now: datetime, gone: Collection[str] = ()
     ) -> list[tuple[Standing, Claim]]:
         """Claim the ids of a batch of records in their order; new ids cost one statement for the whole batch."""
-        async with self._transactions.begin("claiming") as connection:
+        async with self._order, self._transactions.begin("claiming") as connection:
             new = await self._insert(connection, asked, now)
             known = await _read(connection, {one.key for one in asked} - new, lock=True)
             before = dict(known)
@@ -134,12 +137,14 @@ class Claims:
             await _write(connection, [claim for key, claim in known.items() if claim != before[key]])
         return results
 
+    @to_the_end
     async def find(self, tenant: str, request_id: str) -> Claim | None:
         """The claim on an id, or None."""
         key = (tenant, request_id)
         async with self._transactions.read("reading a claim") as connection:
             return (await _read(connection, [key])).get(key)
 
+    @to_the_end
     async def release(self, partitions: Collection[int] | None = None, *, finishing: Collection[Key] = ()) -> None:
         """Give up cleanly what this process has claimed in the partitions (None: everywhere) and not yet decided.
 
@@ -149,7 +154,7 @@ class Claims:
         if partitions is not None:
             mine = and_(mine, T.log_partition.in_(sorted(partitions)))
         in_order = select(T.tenant, T.request_id).where(mine).order_by(T.tenant, T.request_id).with_for_update()
-        async with self._transactions.begin("releasing claims") as connection:
+        async with self._order, self._transactions.begin("releasing claims") as connection:
             await connection.execute(in_order)  # two processes never wait for one another in a circle
             await connection.execute(update(tables.claims).where(mine).values(run=None, finishing=None))
             for keys in _slices(sorted(finishing), BITE):
@@ -157,6 +162,7 @@ class Claims:
                 undecided = and_(T.run.is_(None), T.finishing.is_(None), T.closed.is_(False), ~_decided())
                 await connection.execute(update(tables.claims).where(promised, undecided).values(finishing=self.run))
 
+    @to_the_end
     async def close(self, asked: Asked) -> None:
         """The record becomes a dead letter: what was kept for it is dropped and the next record may take its id."""
         async with self._transactions.begin("closing a claim") as connection:
@@ -169,6 +175,7 @@ class Claims:
                         delete(table).where(table.c.tenant == asked.tenant, table.c.request_id == asked.request_id)
                     )
 
+    @to_the_end
     async def failed(self, asked: Asked) -> bool:
         """Count an unexpected failure against the record as if the process had died; True once it is poison."""
         async with self._transactions.begin("counting a failure") as connection:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consensus.ledger import tables
 from consensus.ledger.claims import Asked, Key
 from consensus.ledger.grouped import Grouped
-from consensus.ledger.transactions import Transactions
+from consensus.ledger.transactions import Transactions, to_the_end
 
 T = tables.decisions.c
 C = tables.claims.c
@@ -80,6 +80,7 @@ class Decisions:
         found = await self._select([(tenant, request_id)], T.committed_at.is_not(None))
         return found[-1].verdict if found else None
 
+    @to_the_end
     async def mark_committed(self, versions: Collection[VersionKey]) -> None:
         """Note that readers have seen these versions; their answers, kept with the decision, leave the ledger."""
         if not versions:
@@ -95,6 +96,7 @@ class Decisions:
                 )
             )
 
+    @to_the_end
     async def _select(self, keys: Collection[Key], which: Any = T.version > 0) -> list[Version]:
         if not keys:
             return []

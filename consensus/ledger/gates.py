@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 
 from consensus.ledger import tables
-from consensus.ledger.transactions import Transactions
+from consensus.ledger.transactions import Transactions, to_the_end
 
 T = tables.gates.c
 
@@ -26,12 +26,14 @@ class Gates:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
+    @to_the_end
     async def load(self, name: str) -> GateState:
         """The stored state, or an empty one."""
         async with self._transactions.read("reading a gate") as connection:
             row = (await connection.execute(select(tables.gates).where(T.name == name))).first()
         return GateState() if row is None else GateState(tuple(mark == "x" for mark in row.recent), row.run)
 
+    @to_the_end
     async def save(self, name: str, state: GateState) -> None:
         """Replace the stored state."""
         values = {"recent": "".join(".x"[flag] for flag in state.recent), "run": state.run}
@@ -39,6 +41,7 @@ class Gates:
         async with self._transactions.begin("saving a gate") as connection:
             await connection.execute(statement.on_conflict_do_update(index_elements=[T.name], set_=values))
 
+    @to_the_end
     async def reset(self, prefix: str) -> int:
         """Forget the states whose name begins with ``prefix``: a person has looked. Returns how many there were."""
         async with self._transactions.begin("resetting gates") as connection:

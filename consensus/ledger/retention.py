@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import and_, delete, select, tuple_
 
 from consensus.ledger import tables
-from consensus.ledger.transactions import Transactions
+from consensus.ledger.transactions import Transactions, to_the_end
 
 BITE = 500
 """Ids forgotten in one transaction, so that nobody waits long behind it."""
@@ -19,6 +19,7 @@ class Retention:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
+    @to_the_end
     async def forget(self, before: datetime) -> int:
         """Delete up to `BITE` ids claimed before ``before`` that nobody is deciding, with all that hangs on them.
 

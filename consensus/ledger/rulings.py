@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consensus.ledger import tables
 from consensus.ledger.claims import Key
 from consensus.ledger.decisions import Decisions, Version, read_versions
-from consensus.ledger.transactions import Transactions
+from consensus.ledger.transactions import Transactions, to_the_end
 
 T = tables.rulings.c
 
@@ -60,6 +60,7 @@ class Rulings:
         self._transactions = transactions
         self._decisions = decisions
 
+    @to_the_end
     async def settle(self, arrived: Arrived, rule: Rule) -> Recorded:
         """Record a ruling with what ``rule`` says it changes, or return what is recorded of the same ruling.
 
@@ -79,6 +80,7 @@ class Rulings:
             await connection.execute(insert(tables.rulings).values(_row(arrived, effect)))
         return Recorded(arrived, effect)
 
+    @to_the_end
     async def of(self, tenant: str, request_id: str) -> list[Recorded]:
         """The rulings on one request in the order of their arrival."""
         key = (tenant, request_id)

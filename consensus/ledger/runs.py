@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from consensus.ledger import tables
-from consensus.ledger.transactions import Transactions
+from consensus.ledger.transactions import Transactions, to_the_end
 
 T = tables.runs.c
 
@@ -19,6 +19,7 @@ class Runs:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
+    @to_the_end
     async def beat(self, run: str) -> None:
         """Show that this process is alive. Raises StoreUnavailable."""
         row = {"run": run, "beat": 1, "seen_at": datetime.now(UTC)}
@@ -27,6 +28,7 @@ class Runs:
         async with self._transactions.begin("beating") as connection:
             await connection.execute(statement.on_conflict_do_update(index_elements=[T.run], set_=grown))
 
+    @to_the_end
     async def beats(self, runs: Collection[str]) -> dict[str, int]:
         """The latest beat of each process, 0 for one that never gave any. Raises StoreUnavailable."""
         if not runs:

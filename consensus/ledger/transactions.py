@@ -1,10 +1,17 @@
-"""One bounded transaction on the store; whatever a driver raises becomes StoreUnavailable here and nowhere else."""
+"""One bounded transaction on the store; whatever a driver raises becomes StoreUnavailable here and nowhere else.
+
+A transaction must not be cancelled halfway: on SQLite the driver's thread goes on, gets the lock that nobody waits for
+any more, and keeps it. So whoever may be cancelled calls methods that run `to_the_end`, and on SQLite no timer but the
+engine's own ``busy_s`` ends the wait for a lock.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
@@ -14,8 +21,34 @@ from sqlalchemy.schema import Table
 from calibration.store.engine import reading
 from consensus.errors import StoreUnavailable
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 OUR_FAULT = (IntegrityError, DataError, ProgrammingError)
 """Errors that another try would not cure: they are bugs, or tables that were never migrated."""
+
+
+_unfinished: set[asyncio.Future[Any]] = set()
+"""Keeps alive what `to_the_end` runs: the event loop itself would not."""
+
+
+def to_the_end(method: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Run a method in a task of its own; a caller that is cancelled leaves, the method goes on to its end."""
+
+    @wraps(method)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        task = asyncio.create_task(method(*args, **kwargs), name=f"store-{method.__name__}")
+        _unfinished.add(task)
+        task.add_done_callback(_finished)
+        return await asyncio.shield(task)
+
+    return run
+
+
+def _finished(task: asyncio.Task[Any]) -> None:
+    _unfinished.discard(task)
+    if not task.cancelled():
+        task.exception()  # seen, also where the caller has left
 
 
 class Transactions:
@@ -24,7 +57,7 @@ class Transactions:
     def __init__(self, engine: AsyncEngine, timeout_s: float) -> None:
         self._engine = engine
         self._reading = reading(engine)
-        self._timeout_s = timeout_s
+        self._timeout_s = None if engine.dialect.name == "sqlite" else timeout_s
 
     def begin(self, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
         """Commit at the end, roll back on an error. Raises StoreUnavailable naming what was being done, never a URL."""

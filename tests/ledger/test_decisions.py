@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -278,3 +279,30 @@ async def test_no_task_is_left(ledger: Ledger) -> None:
     """The writer of a group commit ends with its last item."""
     await StoredLog(ledger.answers, ("t", "r1", "hash")).record("panel:m", ANSWER)
     await eventually(lambda: all(task.get_name() != "ledger-write" for task in asyncio.all_tasks()))
+
+
+async def test_callers_that_leave_hold_nothing(ledger: Ledger, other: Ledger) -> None:
+    """Cancelled at any moment of its transaction, a claim leaves no lock behind: others go on at once."""
+    chance = random.Random(7)
+    for number in range(40):
+        asked = [Asked("t", f"r{number}-{i}", "hash", 0, 10 * number + i) for i in range(4)]
+        claims = [asyncio.create_task(ledger.claims.claim([one], now=NOW)) for one in asked]
+        await asyncio.sleep(chance.uniform(0, 0.01))
+        for claim in claims:
+            claim.cancel()
+        await asyncio.wait(claims)
+        async with asyncio.timeout(5):
+            await other.runs.beat("b")
+
+
+async def test_a_release_comes_after_the_claims(ledger: Ledger) -> None:
+    """A claim whose caller has left is given up too: nobody will work on it here."""
+    claiming = asyncio.create_task(ledger.claims.claim([ASKED], now=NOW))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    claiming.cancel()
+    await ledger.claims.release()
+    await asyncio.wait([claiming])
+    claim = await ledger.claim_of("t", "r1")
+    assert claim is not None
+    assert claim.run is None
