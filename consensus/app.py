@@ -32,7 +32,7 @@ from consensus.types import Answer
 @asynccontextmanager
 async def store(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """The store's engine; closed at the end."""
-    engine = create_engine(store_url(settings), pool_size=settings.store.pool_size)
+    engine = create_engine(store_url(settings), pool_size=settings.store.pool_size, busy_s=settings.store.timeout_s)
     try:
         yield engine
     finally:

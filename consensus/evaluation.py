@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from calibration.ballots import NONE_OF_THESE, UNKNOWN, Ballots, NoVote
 from consensus import answers
+from consensus.equivalence import Metrics, equivalence_metrics
 from consensus.errors import ConfigError
 from consensus.recorded_panel import RecordedAnswer, RecordedQuestion, recorded
 from consensus.types import ChoiceSpec, LabelKind
 
-__all__ = ["RecordedAnswer", "RecordedQuestion", "ballots", "reading_metrics", "recorded"]
+__all__ = ["RecordedAnswer", "RecordedQuestion", "ballots", "equivalence", "reading_metrics", "recorded"]
 
 
 def reading_metrics(questions: Iterable[RecordedQuestion]) -> dict[str, float | int | None]:
@@ -47,6 +48,24 @@ def reading_metrics(questions: Iterable[RecordedQuestion]) -> dict[str, float | 
         "read_extra_accuracy": _share(right, extra),
         "conflicting": _share(conflicting, total),
     }
+
+
+def equivalence(questions: Iterable[RecordedQuestion]) -> Metrics | None:
+    """How well sameness of free texts works on answers that people judged; ``None`` where nobody did."""
+    judged = [
+        {
+            "id": question.id,
+            "question": question.question,
+            "answers": {
+                model: {"text": reply.text, "correct": reply.correct}
+                for model, reply in question.answers.items()
+                if reply.correct is not None
+            },
+        }
+        for question in questions
+        if not isinstance(question.spec, ChoiceSpec)
+    ]
+    return equivalence_metrics(judged) if judged else None
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -84,11 +84,11 @@ async def _launch(program: Path, home: Path, port: int) -> asyncio.subprocess.Pr
         env={},
         cwd=home,
         start_new_session=True,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        preexec_fn=die_with_parent if sys.platform == "linux" else None,
     )
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Runs in the child before the binary: killed when its parent dies, and never more privileged than it."""
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

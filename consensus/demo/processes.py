@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 
+from consensus.demo.broker import die_with_parent
 from consensus.errors import ConsensusError
 
 READY_S = 120.0
@@ -54,6 +55,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self._env},
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
             )
 
     async def ready(self, address: str, timeout_s: float = READY_S) -> None:

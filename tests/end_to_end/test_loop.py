@@ -20,6 +20,7 @@ from consensus.kafka.client import Client
 from consensus.kafka.dump import dump
 from consensus.metrics import Metrics
 from consensus.types import Outcome, Verdict
+from tests.end_to_end.provider import calls, control
 from tests.eventually import eventually
 
 CASES = 60
@@ -29,8 +30,9 @@ def configured(address: str, provider: str, folder: Path, ports: dict[str, int])
     """The demonstration's service, refitting from few labels, with every case for a person."""
     found = configuration.simulated(address, provider, folder, ports)
     policies = {"default": {"panel": "main", "on_disagreement": {"reasoning": "review"}}}
-    drift = {"refit_labels": CASES, "min_labels": CASES, "refit_interval_s": 3_600}
-    return {**found, "policies": policies, "drift": drift}
+    drift = {"refit_labels": CASES, "min_labels": 20, "refit_interval_s": 3_600}
+    telemetry = {"log_format": "console", "log_level": "info"}
+    return {**found, "policies": policies, "drift": drift, "telemetry": telemetry}
 
 
 def nothing() -> None:
@@ -51,10 +53,16 @@ async def test_request_ruling_outcome_refit_and_a_better_next_verdict(tmp_path: 
 
 
 async def _loop(home: House, traffic: Traffic, cases: list[Case]) -> None:
-    """Sixty requests; the worker is killed while they are in work and comes back under its own member id."""
+    """Sixty requests; the worker is killed while models are being asked and comes back under its own member id.
+
+    The kill falls between transactions: the embedded broker reports an aborted transaction to readers for ever. Kills
+    inside transactions are for a real broker.
+    """
+    await control(home, model="*", latency_s=8)
     deciding = asyncio.create_task(traffic.act("first", cases, nothing))
-    await eventually(lambda: _decided(home, 5), seconds=120)
+    await eventually(lambda: _asked(home, 100), seconds=120)
     home.processes["worker"].kill()
+    await control(home, model="*")
     await home.start("worker")
     first = await deciding
     assert Counter(v.status for v in first.verdicts) == {"pending_review": CASES}
@@ -73,8 +81,8 @@ async def _loop(home: House, traffic: Traffic, cases: list[Case]) -> None:
     outcomes = [wire.read(Outcome, record.value) for record in await dump(home.settings.kafka, "consensus.outcomes")]
     assert Counter(o.request_id for o in outcomes) == dict.fromkeys(gold, 1)
     assert {o.source for o in outcomes} == {"blind_review"}
-    await eventually(lambda: _has_rows(home, "outcomes", CASES), seconds=60)
-    await eventually(lambda: _has_rows(home, "snapshots", 1), seconds=60)
+    await eventually(lambda: _has_rows(home, "outcomes", CASES), seconds=120)
+    await eventually(lambda: _has_rows(home, "snapshots", 1), seconds=120)
 
     last = await _with_snapshot(traffic, cases)
     assert last.confidence is not None
@@ -83,7 +91,7 @@ async def _loop(home: House, traffic: Traffic, cases: list[Case]) -> None:
 
 async def _with_snapshot(traffic: Traffic, cases: list[Case]) -> Verdict:
     """A verdict that names a snapshot; the worker follows within seconds."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         for number, case in enumerate(cases * 10):
             act = await traffic.act("next", [case.under(f"next-{number}")], nothing)
             if act.verdicts[0].snapshot_version is not None and act.verdicts[0].confidence is not None:
@@ -95,11 +103,11 @@ async def _verdicts(home: House) -> list[Verdict]:
     return [wire.read(Verdict, record.value) for record in await dump(home.settings.kafka, "consensus.verdicts")]
 
 
-async def _decided(home: House, least: int) -> bool:
-    return len(await _verdicts(home)) >= least
+async def _asked(home: House, least: int) -> bool:
+    return await calls(home) >= least
 
 
 async def _has_rows(home: House, table: str, count: int) -> bool:
     async with store(home.settings) as engine, engine.connect() as connection:
         found = await connection.execute(text(f"select count(*) from {table}"))
-        return int(found.scalar_one()) == count
+        return int(found.scalar_one()) >= count

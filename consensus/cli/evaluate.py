@@ -1,0 +1,114 @@
+"""``consensus evaluate``: what panel, reading and methods are worth, on recorded answers with known truth."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from consensus.cli.options import AsJson, show
+
+if TYPE_CHECKING:
+    from calibration.evaluate import Evaluation
+    from consensus.recorded_panel import RecordedQuestion
+
+app = typer.Typer(rich_markup_mode=None)
+
+DEFAULT_LABELS = 4_000
+Progress = Callable[[int, int], None]
+
+
+@app.command()
+def evaluate(
+    panel: Annotated[Path, typer.Argument(help="A recorded panel, .jsonl or .jsonl.gz.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for metrics.json and report.html.")] = None,
+    models: Annotated[str | None, typer.Option(help="Models of the panel, separated by commas; default: all.")] = None,
+    labels: Annotated[
+        int | None, typer.Option(help=f"Labelled questions to spend; default: half, at most {DEFAULT_LABELS}.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Random splits.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the splits.")] = 0,
+    alpha: Annotated[str | None, typer.Option(help="Error bounds to certify, such as .05,.10,.15.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit on a part of the questions, score on the rest, and set every method beside the best single model."""
+    from consensus.errors import ConfigError
+    from consensus.recorded_panel import recorded
+
+    chosen = tuple(models.split(",")) if models else None
+    questions = list(recorded(panel, chosen))
+    try:
+        evaluation, metrics = _measure(questions, chosen, labels, repeats, seed, _levels(alpha))
+    except ValueError as error:
+        raise ConfigError("evaluate", str(error)) from None
+    if out is not None:
+        _write(out, evaluation, metrics)
+    show(metrics, _text(metrics, out), as_json=as_json)
+
+
+def _measure(
+    questions: list[RecordedQuestion],
+    chosen: tuple[str, ...] | None,
+    labels: int | None,
+    repeats: int,
+    seed: int,
+    alphas: tuple[float, ...],
+) -> tuple[Evaluation, dict[str, Any]]:
+    from calibration.evaluate import Setup, examine
+    from consensus.evaluation import ballots, equivalence, reading_metrics
+
+    names = chosen or tuple(sorted({model for question in questions for model in question.answers}))
+    spent = labels or min(DEFAULT_LABELS, len(questions) // 2)
+    with Bar("evaluating") as step:
+        evaluation = examine(ballots(questions, names), Setup(spent, repeats, seed, alphas), step)
+    reading = reading_metrics(questions)
+    extra = {"reading": reading, "conflicting": reading["conflicting"], "equivalence": equivalence(questions)}
+    return evaluation, {**evaluation.metrics, **extra}
+
+
+def _levels(text: str | None) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(",")) if text else ()
+
+
+def _write(folder: Path, evaluation: Evaluation, metrics: dict[str, Any]) -> None:
+    from calibration.report import html
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    (folder / "report.html").write_text(html(evaluation), encoding="utf-8")
+
+
+def _text(metrics: dict[str, Any], out: Path | None) -> str:
+    lines = [f"{'method':<24} {'accuracy':>9} {'log loss':>9} {'ECE':>7} {'AURC':>7}"]
+    for name, row in metrics["methods"].items():
+        cells = (f"{row[key]:.3f}" if row[key] is not None else "–" for key in ("accuracy", "log_loss", "ece", "aurc"))
+        first, second, third, fourth = cells
+        mark = " *" if name == metrics["consensus"] else ""
+        lines.append(f"{name:<24} {first:>9} {second:>9} {third:>7} {fourth:>7}{mark}")
+    where = f"\nreport: {out / 'report.html'}" if out is not None else ""
+    return "\n".join(lines) + "\n* the consensus" + where
+
+
+class Bar:
+    """A progress bar on a terminal's stderr, nothing in a pipe."""
+
+    def __init__(self, title: str) -> None:
+        from rich.console import Console
+        from rich.progress import Progress as Bars
+
+        self._bars = Bars(console=Console(stderr=True), disable=not sys.stderr.isatty())
+        self._task = self._bars.add_task(title, total=None)
+
+    def __enter__(self) -> Progress:
+        self._bars.start()
+        return self._step
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def _step(self, done: int, total: int) -> None:
+        self._bars.update(self._task, completed=done, total=total)
