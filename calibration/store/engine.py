@@ -10,11 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 metadata = MetaData()
 """Tables of the calibration store and of the ledger; migrations live in calibration/store/migrations."""
 
-FROZEN = {"idle_in_transaction_session_timeout": "15000", "lock_timeout": "10000"}
-"""Milliseconds after which PostgreSQL ends a session that does nothing inside a transaction, or that waits for a lock.
-
-A process that is frozen would keep its locks from whoever takes over. Waiting for a lock is the shorter of the two, so
-that what a frozen process had queued behind its own transaction falls with it."""
+IDLE_MS = 15_000
+"""PostgreSQL ends a session that does nothing inside a transaction for so long: frozen, it would keep its locks."""
 
 
 def create_engine(url: str, *, pool_size: int = 5, busy_s: float = 20.0) -> AsyncEngine:
@@ -30,7 +27,7 @@ def create_engine(url: str, *, pool_size: int = 5, busy_s: float = 20.0) -> Asyn
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
-            connect_args={"server_settings": FROZEN},
+            connect_args={"server_settings": {"idle_in_transaction_session_timeout": str(IDLE_MS)}},
         )
     engine = create_async_engine(url, connect_args={"timeout": busy_s})
     event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
