@@ -16,9 +16,9 @@ from consensus.types import Answer, Message
 class Prompt:
     """What is sent to a model, without anything that names or configures one.
 
-    ``schema`` is a JSON Schema for the reply, used where the provider can enforce it. ``options`` are the allowed answers
-    in the words the model was told to use (for renormalising token logprobs), empty for open answers. ``hash`` covers
-    the template (name and version) only, so that all requests asked in the same way share it.
+    ``schema`` is a JSON Schema for the reply, used where the provider can enforce it. ``options`` are the allowed
+    answers in the words the model was told to use (for renormalising token logprobs), empty for open answers. ``hash``
+    covers the template (name and version) only, so that all requests asked in the same way share it.
     """
 
     messages: tuple[Message, ...]
