@@ -59,9 +59,7 @@ def temperature(sample: Sample) -> Curve:
 def platt(sample: Sample) -> Curve:
     """Logistic calibration (Platt 1999) of the logit, with shrunk intercepts per domain."""
     slope, intercept, domains = _logistic(sample, intercept=True, domains=True)
-    return Curve(
-        shape="logit", method="platt", labels=len(sample), slope=slope, intercept=intercept, domains=domains
-    )
+    return Curve(shape="logit", method="platt", labels=len(sample), slope=slope, intercept=intercept, domains=domains)
 
 
 def isotonic(sample: Sample) -> Curve:

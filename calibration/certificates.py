@@ -72,9 +72,7 @@ class Progress(Frozen):
     finished: bool
 
 
-def plan(
-    scores: Floats, *, alpha: float, delta: float, budget: int, method: str = "growing_region"
-) -> Campaign:
+def plan(scores: Floats, *, alpha: float, delta: float, budget: int, method: str = "growing_region") -> Campaign:
     """A campaign over an archive of confidences, float (n,), in an order fixed without looking at labels.
 
     The start is the region with the largest (α − predicted error) · √share, predicted by the confidences themselves.

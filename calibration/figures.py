@@ -34,9 +34,7 @@ class Figures:
     costs: list[tuple[float, float, float]]
 
 
-def draw(
-    known: Ballots, runs: Sequence[Repeat], learning: list[tuple[int, float, float, float]]
-) -> Figures:
+def draw(known: Ballots, runs: Sequence[Repeat], learning: list[tuple[int, float, float, float]]) -> Figures:
     """Figures of an evaluation of ``known`` ballots."""
     name, runs = named(runs)
     found = [run.answers[name] for run in runs]

@@ -172,9 +172,7 @@ def _predict(weights: Sequence[VoteWeights], ballots: Ballots, fold: Ints) -> Fl
     return table
 
 
-def _walks(
-    weights: Sequence[VoteWeights], fold: Ints, curve: Curve, ballots: Ballots, order: tuple[str, ...]
-) -> Walks:
+def _walks(weights: Sequence[VoteWeights], fold: Ints, curve: Curve, ballots: Ballots, order: tuple[str, ...]) -> Walks:
     """Every ballot heard member by member in ``order``, each by the weights of its fold."""
     found = [leads(_predict(weights, heard, fold), heard) for heard in lazy.hearings(ballots, order)]
     confidence = np.stack([calibrated(curve, one, ballots) for one in found])

@@ -160,9 +160,8 @@ def _learning(figures: Figures) -> str:
     x = Axis("labels", min(sizes), max(*sizes, min(sizes) + 1), log=True)
     low, high = min(value for _, value in accuracy), max(value for _, value in accuracy)
     worst = max(value for _, value in error)
-    return (
-        chart([Line("accuracy", accuracy)], x, Axis("accuracy", low - 0.02, high + 0.02))
-        + chart([Line("ECE", error)], x, Axis("ECE", 0, max(worst, 0.01) * 1.3))
+    return chart([Line("accuracy", accuracy)], x, Axis("accuracy", low - 0.02, high + 0.02)) + chart(
+        [Line("ECE", error)], x, Axis("ECE", 0, max(worst, 0.01) * 1.3)
     )
 
 

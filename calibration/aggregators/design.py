@@ -77,7 +77,6 @@ class Design:
             none_domains=_named(names.domains, part["none_domains"]) if len(part["none_domains"]) else {},
         )
 
-
     def lay_out(self, values: Floats, none: Floats) -> Floats:
         """Float (r,): values (n, s) of slots and ``none`` (n,) of "none of these", at the rows they belong to."""
         return np.where(self.slot >= 0, values[self.owner, np.maximum(self.slot, 0)], none[self.owner])

@@ -177,6 +177,4 @@ class Refits:
 
 
 def _refusal(version: str, detail: str, at: datetime) -> Alarm:
-    return Alarm(
-        severity=3, code="candidate_refused", subject=version, detail=detail, cause=version, raised_at=at
-    )
+    return Alarm(severity=3, code="candidate_refused", subject=version, detail=detail, cause=version, raised_at=at)

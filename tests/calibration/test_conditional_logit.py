@@ -153,9 +153,7 @@ def test_open_questions_know_that_none_may_be_right() -> None:
     rng = np.random.default_rng(0)
     agree = rng.random(400) < 0.5
     votes = np.column_stack([np.zeros(400), np.where(agree, 0, 1)])
-    ballots = table(
-        votes, np.where(agree, 0, NONE_OF_THESE), candidates=np.where(agree, 1, 2).tolist(), open_set=True
-    )
+    ballots = table(votes, np.where(agree, 0, NONE_OF_THESE), candidates=np.where(agree, 1, 2).tolist(), open_set=True)
     found = fit(ballots)
     assert found.posterior(table([[0, 0]], [0], candidates=1, open_set=True))[0, 0] > 0.95
     assert found.posterior(table([[0, 1]], [0], candidates=2, open_set=True))[0, 2] > 0.95
