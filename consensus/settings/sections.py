@@ -58,8 +58,6 @@ class KafkaSettings(Section):
     """Requests of one partition that may be unfinished above its committed offset."""
     commit_batch: int = Field(default=100, ge=1, le=1_000)
     """Decisions in one transaction at most."""
-    commit_interval_ms: int = Field(default=50, ge=0, le=10_000)
-    """Longest wait of a finished decision for its transaction, when busy."""
     drain_seconds: float = Field(default=30.0, gt=0, le=3_600)
     """Time for unfinished requests after SIGTERM."""
     poison_crashes: int = Field(default=3, ge=1)
