@@ -1,4 +1,4 @@
-"""The embedded broker of `consensus demo` and `consensus dev`: one process, loopback only, gone with its parent.
+"""The embedded broker of `consensus demo`: one process, loopback only, gone with its parent.
 
 It speaks Kafka's protocol well enough for this service (transactions, read_committed, commit metadata), but it keeps
 dead members and open transactions for ever: not for production, and nothing about crashes may be concluded from it.

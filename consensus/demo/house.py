@@ -36,11 +36,6 @@ class House:
     provider: str
     processes: dict[str, Process] = field(default_factory=dict)
 
-    @property
-    def config_path(self) -> Path:
-        """The configuration that further commands may be given."""
-        return self.folder / "consensus.yaml"
-
     def probe(self, name: str) -> str:
         """``host:port`` of a process's probes."""
         return f"127.0.0.1:{self.ports[name]}"

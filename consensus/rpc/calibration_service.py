@@ -42,7 +42,7 @@ class CalibrationService(CalibrationServiceServicer):
         return api.RecordOutcomeResponse()
 
     async def ListAlarms(self, request: api.ListAlarmsRequest, context: Context) -> api.ListAlarmsResponse:
-        raise NotImplementedError("alarms are metrics: see /metrics")
+        raise NotImplementedError("alarms are kept in the calibration store")
 
     def _in_use(self) -> Snapshot:
         snapshot = self._snapshot()

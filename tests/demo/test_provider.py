@@ -140,14 +140,14 @@ def test_an_empty_recorded_reply_is_a_reply(panel: Path) -> None:
 def test_a_bad_line_of_a_panel_is_named(line: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text(json.dumps(ROWS[0]) + "\n" + line, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"bad\.jsonl, line 2"):
+    with pytest.raises(ConfigError, match=r"bad\.jsonl:2: is no recorded question"):
         Panel(path)
 
 
-def test_a_panel_that_is_not_there_or_no_gzip_is_a_configuration_error(tmp_path: Path) -> None:
-    (tmp_path / "x.gz").write_bytes(b"plain")
-    for name in ("x.gz", "missing.jsonl"):
-        with pytest.raises(ConfigError, match="cannot read"):
+def test_a_panel_that_is_not_there_or_damaged_is_a_configuration_error(panel: Path, tmp_path: Path) -> None:
+    (tmp_path / "cut.gz").write_bytes(panel.read_bytes()[:-9])
+    for name in ("cut.gz", "missing.jsonl"):
+        with pytest.raises(ConfigError, match="cannot be read"):
             Panel(tmp_path / name)
 
 
