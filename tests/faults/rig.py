@@ -177,6 +177,10 @@ class Rig:
         """Another policy with a panel of its own, for processes that are started from now on and for the oracle."""
         self.document["panels"][name] = {"models": list(models), "quorum": 2, "min_families": 2}
         self.document["policies"][name] = {"panel": name, "deadline_ms": 120_000}
+        self.reload()
+
+    def reload(self) -> None:
+        """The settings of the changed document."""
         self.settings = load(str(configuration.write(self.document, self.folder / "consensus.yaml")))
 
     async def configure(self, noun: str, **settings: object) -> None:
