@@ -155,7 +155,7 @@ class Policy(Configured):
     confidence_bar: float = Field(default=0.9, gt=0.5, le=1)
     """Calibrated confidence from which two opposed members make a ``high_confidence`` dispute."""
     effective_votes_min: float | None = Field(default=None, gt=0)
-    """Effective votes below which a panel is warned about."""
+    """Effective votes, as assumed before anything is fitted, below which ``config check`` warns about the panel."""
     deadline_ms: int = Field(default=60_000, gt=0)
     """For requests that bring none."""
     budget: BudgetPolicy = BudgetPolicy()

@@ -333,7 +333,14 @@ def test_variables_that_are_not_set_are_reported() -> None:
         (_policy(arbiters=[]), "policies.default.arbiters"),
         (_policy(budget={"money": 1}), "models.a"),
         ({**_panel(models=["a", "b", "c"]), **_policy(budget={"calls": 2})}, "policies.default.budget.calls"),
+        (_policy(effective_votes_min=1.4), "policies.default.effective_votes_min"),
     ],
 )
 def test_cautions(sections: dict[str, Any], path: str) -> None:
     assert path in {caution.path for caution in cautions(parse(tree(**sections), {}), TODAY)}
+
+
+def test_a_panel_that_is_worth_its_minimum_is_no_caution() -> None:
+    """Two members with the assumed error correlation of .43 are worth 2 / 1.43 = 1.399 votes."""
+    found = cautions(parse(tree(**_policy(effective_votes_min=1.39)), {}), TODAY)
+    assert "policies.default.effective_votes_min" not in {caution.path for caution in found}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from calibration.correlation import effective_votes_assumed
 from consensus.policy import Policy
 from consensus.settings.tree import Settings
 from consensus.types import Kind, Route
@@ -59,6 +60,12 @@ def _policy(policy: Policy, settings: Settings) -> Iterator[Caution]:
     members = [settings.models[name] for name in settings.panels[policy.panel].models]
     if policy.budget.calls < len(members):
         yield Caution(f"{path}.budget.calls", f"allows fewer calls than the panel has members ({len(members)})")
+    worth = effective_votes_assumed(len(members))
+    if policy.effective_votes_min is not None and worth < policy.effective_votes_min:
+        yield Caution(
+            f"{path}.effective_votes_min",
+            f"{len(members)} members are worth about {worth:.1f} independent votes until their correlations are fitted",
+        )
     if policy.budget.money is not None:
         for member in members:
             if member.price_in is None or member.price_out is None:
