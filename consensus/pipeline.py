@@ -42,7 +42,11 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Resources:
-    """What deciding needs. ``snapshots``: the snapshot in use for a class; ``suspended``: why a class is on hold."""
+    """What deciding needs.
+
+    ``snapshots``: the snapshot in use for a class; ``suspended``: why a class is on hold, beyond what its
+    snapshot says.
+    """
 
     members: Mapping[str, Member]
     panels: Mapping[str, PanelPolicy]
@@ -88,14 +92,15 @@ def open_case(request: Request, resources: Resources, received_at: datetime | No
     cls = chosen.class_of(request.domain)
     nonce = hashlib.sha256(f"nonce\x00{wire.payload_hash(request)}".encode()).hexdigest()[:16]
     deadline = (received_at or started) + timedelta(milliseconds=request.deadline_ms or chosen.deadline_ms)
+    snapshot = resources.snapshots(cls)
     audited = drawn("audit", request.tenant, request.id, chosen.audit_rate)
     return Case(
         request=request,
         policy=chosen,
         panel=resources.panels[chosen.panel],
         cls=cls,
-        snapshot=resources.snapshots(cls),
-        suspended=resources.suspended(cls),
+        snapshot=snapshot,
+        suspended=resources.suspended(cls) or _suspended_by(snapshot, cls),
         nonce=nonce,
         place=place,
         started=started,
@@ -105,6 +110,10 @@ def open_case(request: Request, resources: Resources, received_at: datetime | No
         context_marks=marks_of_context(request),
         due_minutes=resources.review.due_minutes[request.stakes],
     )
+
+
+def _suspended_by(snapshot: Snapshot | None, cls: str) -> str | None:
+    return "class_suspended" if snapshot is not None and cls in snapshot.suspended else None
 
 
 def after_arbitration(case: Case, routing: Routing, arbitration: Arbitration | None) -> Routing:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from calibration.fitting import fit
+from calibration.snapshot import Snapshot, SnapshotCertificate
 from consensus.dispute import Dispute
 from consensus.errors import Malformed, ModelError, StoreUnavailable
 from consensus.models import Member
@@ -25,6 +28,7 @@ from consensus.types import (
     Status,
 )
 from tests.ballots import policy, request
+from tests.calibration.tables import independent
 from tests.models_fake import Scripted, member, says
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -217,3 +221,28 @@ async def test_a_store_that_does_not_answer_is_the_callers_to_retry() -> None:
 
     with pytest.raises(StoreUnavailable):
         await decide(request(), resources(members(says("B"), says("B"), says("B"))), log=Down())
+
+
+def certified(*, suspended: tuple[str, ...] = ()) -> Snapshot:
+    """Fitted on three members who are mostly right, with a certificate of the class ``default`` for any confidence."""
+    labelled = independent(300, (0.9, 0.9, 0.9), options=3)
+    known = replace(labelled, models=("a", "b", "c"), domains=("law",) * 300)
+    fitted = fit(known, fitted_at=NOW)
+    assert fitted is not None
+    certificate = SnapshotCertificate.model_validate(
+        {
+            "class": "default", "alpha": 0.1, "delta": 0.05, "n": 300, "method": "growing_region", "threshold": 0.1,
+            "snapshot_version": fitted.version, "issued_at": NOW, "revoked_by": "monitor",
+        }
+    )  # fmt: skip
+    return fitted.with_changes(certificates=(certificate,), suspended=suspended)
+
+
+@pytest.mark.parametrize(("suspended", "status"), [((), Status.ACCEPTED), (("default",), Status.PENDING_REVIEW)])
+async def test_a_class_that_its_snapshot_suspends_is_not_accepted_under_its_certificate(
+    suspended: tuple[str, ...], status: Status
+) -> None:
+    bare = resources(members(says("B"), says("B"), says("B")))
+    fitted = certified(suspended=suspended)
+    verdict = (await decide(request(), replace(bare, snapshots=lambda _cls: fitted))).verdict
+    assert (verdict.status, "class_suspended" in verdict.reasons) == (status, bool(suspended))

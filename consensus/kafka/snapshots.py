@@ -150,6 +150,7 @@ class Follower:
             return
         if value is None:
             self._current = None
+            self._metrics.set("snapshot_labels", 0)
             logger.warning("snapshot_taken_away")
             return
         try:
