@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -28,17 +29,17 @@ AHEAD = 64
 @app.command()
 def decide(
     source: Annotated[
-        Path | None, typer.Argument(help="A file of requests, one JSON object a line; default: stdin.")
+        Path | None,
+        typer.Argument(help="A file of requests, one JSON object a line; default: stdin.", exists=True, dir_okay=False),
     ] = None,
     config: Config = None,
     snapshot: Annotated[Path | None, typer.Option(help="Decide with this snapshot file.")] = None,
 ) -> None:
     """Decide each request; a line that is none gives {"line", "error"} in its place, and exit code 1 at the end."""
-    if source is None:
-        faulty = run(_decide(sys.stdin, config, snapshot))
-    else:
-        with source.open(encoding="utf-8") as lines:
-            faulty = run(_decide(lines, config, snapshot))
+    # A line that is not UTF-8 is a faulty line like any other: its bytes come through and are refused one by one.
+    raw = sys.stdin.buffer if source is None else source.open("rb")
+    with TextIOWrapper(raw, encoding="utf-8", errors="surrogateescape") as lines:
+        faulty = run(_decide(lines, config, snapshot))
     raise typer.Exit(1 if faulty else 0)
 
 
@@ -77,7 +78,7 @@ async def _one(resources: Resources, number: int, line: str) -> tuple[str, bool]
     from consensus.types import Request
 
     try:
-        request = wire.read(Request, line.strip().encode("utf-8", "surrogatepass"))
+        request = wire.read(Request, line.strip().encode("utf-8", "surrogateescape"))
         return (await decide_one(request, resources)).verdict.model_dump_json(), True
     except ConsensusError as error:
         return json.dumps({"line": number, "error": str(error)}), False
