@@ -52,8 +52,8 @@ def assess(case: Case, ballot: Ballot, *, can_extend: bool, expired: bool, promp
 
 
 def _unanimous(ballot: Ballot, agreement: Agreement) -> bool:
-    """Every member that was asked gave an answer, and all are the same. One survivor is not unanimous."""
-    answered = all(entry.label_kind is LabelKind.ANSWER and not entry.marks for entry in ballot.asked)
+    """Every member of the panel gave an answer, and all are the same. One survivor is not unanimous."""
+    answered = all(entry.label_kind is LabelKind.ANSWER and not entry.marks for entry in ballot.entries)
     return answered and agreement.clusters == 1 and agreement.opinions >= 2
 
 

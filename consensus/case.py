@@ -8,7 +8,7 @@ from datetime import datetime
 from calibration.lazy import LazyPlan
 from calibration.snapshot import Snapshot
 from consensus.policy import PanelPolicy, Policy
-from consensus.types import AuditDraw, Request
+from consensus.types import AuditDraw, Request, Stakes
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,11 @@ class Case:
     due_minutes: float
 
     def plan(self) -> LazyPlan | None:
-        """How to ask the panel lazily; ``None`` asks everybody: audited, explored, nothing fitted, unknown domain."""
-        if self.full_panel or self.snapshot is None:
+        """How to ask the panel lazily; ``None`` asks everybody: audited, explored, nothing fitted, unknown domain.
+
+        Where unanimity alone may accept, everybody is asked too: a part of the panel is not unanimous.
+        """
+        unanimity = self.policy.accept_uncertified == "unanimous" and self.request.stakes is Stakes.LOW
+        if self.full_panel or self.snapshot is None or unanimity:
             return None
         return self.snapshot.plan(self.panel.models, self.request.domain)

@@ -30,9 +30,7 @@ def tree(story: Story) -> dict[str, Any]:
         "records": [vars(place) for place in story.places],
         "signal": None if story.signal is None else story.signal.model_dump(mode="json"),
         "rulings": [ruling.model_dump(mode="json") for ruling in story.rulings],
-        "outcomes": [
-            {**truth.outcome.model_dump(mode="json"), "candidate": truth.candidate} for truth in story.truths
-        ],
+        "outcomes": [{**truth.outcome.model_dump(mode="json"), "candidate": truth.candidate} for truth in story.truths],
         "label": None if story.label is None else {"candidate": story.label.truth, "summary": _label(story)},
         "snapshot": None
         if story.snapshot is None

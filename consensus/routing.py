@@ -18,7 +18,7 @@ CERTIFIABLE = frozenset({Kind.NONE, Kind.STYLISTIC, Kind.REASONING})
 class Situation:
     """All that routing looks at.
 
-    ``unanimous``: every member that was asked gave the same answer. ``degraded``: fewer answers than the quorum.
+    ``unanimous``: every member of the panel gave the same answer. ``degraded``: fewer answers than the quorum.
     ``can_extend``: members are left to ask, within budget and deadline. ``expired``: the deadline has passed.
     """
 
@@ -49,10 +49,11 @@ def route(s: Situation) -> Routing:
     """Decide where the request goes next."""
     if s.expired and not s.agreement.opinions:
         return Routing(Route.ABSTAIN, ("deadline_expired",))
-    certified = _certified(s)
-    if certified is not None:
-        return certified
     wanted = s.policy.on_disagreement.get(s.kind, Route.REVIEW)
+    if wanted in (Route.ACCEPT, Route.ARBITRATE):  # a policy that wants a person for this kind gets one
+        certified = _certified(s)
+        if certified is not None:
+            return certified
     reasons = (f"kind_{s.kind}", *((s.posterior.fault,) if s.posterior.fault else ()))
     if wanted is Route.EXTEND:
         return Routing(Route.EXTEND, reasons) if s.can_extend else to_person(s.policy, *reasons, "panel_exhausted")

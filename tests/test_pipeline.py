@@ -87,6 +87,12 @@ async def test_low_stakes_unanimous_is_accepted_uncertified_where_the_policy_say
     assert found.review is None
 
 
+async def test_a_member_that_was_not_asked_breaks_unanimity() -> None:
+    panel = members(says("B"), says("B"), ModelError(Failure.NOT_RECORDED, "404"))
+    found = await decide(request(stakes="low"), resources(panel, accept_uncertified="unanimous"))
+    assert found.verdict.status is Status.PENDING_REVIEW
+
+
 async def test_one_abstention_breaks_unanimity() -> None:
     panel = members(says("B"), says("B"), '{"answer": null, "confidence": 0.1}')
     found = await decide(request(stakes="low"), resources(panel, accept_uncertified="unanimous"))

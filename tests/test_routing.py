@@ -71,6 +71,12 @@ def test_a_certificate_accepts_from_its_threshold_on() -> None:
     assert route(replace(certified, posterior=fitted(0.799))).route is Route.ARBITRATE
 
 
+def test_a_policy_that_wants_a_person_gets_one_despite_a_certificate() -> None:
+    careful = policy(on_disagreement={"reasoning": "review"})
+    split = situation(certificate=CERTIFICATE, kind=Kind.REASONING, posterior=fitted(0.99), policy=careful)
+    assert route(split).route is Route.REVIEW
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -37,7 +37,10 @@ def fit(
     snapshot = fitting.fit(ballots(questions, names), fitted_at=datetime.now(UTC))
     if snapshot is None:
         raise ConfigError(str(panel), f"has {len(questions)} questions; at least {fitting.MIN_LABELS} are needed")
-    out.write_bytes(snapshot.to_json())
+    try:
+        out.write_bytes(snapshot.to_json())
+    except OSError as error:
+        raise ConfigError("--out", f"{out} cannot be written: {error.strerror}") from None
     summary: dict[str, Any] = {
         "version": snapshot.version,
         "labels": snapshot.labels,

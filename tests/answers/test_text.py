@@ -150,7 +150,7 @@ def cpu_seconds(a: str, b: str) -> float:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_two_kilobytes_compare_within_the_bound(text: str) -> None:
-    """50 ms of CPU on a calm machine (docs/equivalence.md); the bound leaves room for a busy one, and none for blow-up."""
+    """50 ms of CPU on a calm machine; the bound leaves room for a busy one, and none for a blow-up."""
     other = text[: len(text) // 2] + SENTENCE + text[len(text) // 2 :]
     assert min(cpu_seconds(text, other) for _ in range(3)) < 0.25
 
