@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -85,6 +86,7 @@ async def worker(settings: Settings, around: Surroundings) -> AsyncIterator[tupl
         resources(settings, around.metrics) as bare,
         _snapshots(settings, around.metrics) as follower,
     ):
+        _collect_less_often()
         ready = replace(bare, snapshots=lambda _cls: follower.current)
         ledger = Ledger(engine, timeout_s=settings.store.timeout_s, poison=kafka.poison_crashes)
         service = Worker(kafka, ledger, partial(decide, resources=ready), around.metrics)
@@ -154,6 +156,12 @@ async def _snapshots(settings: Settings, metrics: Metrics) -> AsyncIterator[Foll
         yield follower
     finally:
         await follower.stop()
+
+
+def _collect_less_often() -> None:
+    """The model client's 170 MB of modules never become garbage; scanning them costs a third of a call's CPU."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _observer(metrics: Metrics) -> Callable[[ModelPolicy, Answer | ModelError, float], None]:

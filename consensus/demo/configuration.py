@@ -51,7 +51,7 @@ def recorded(
     """The models of a recorded panel, replayed; disputes go to people, since no arbiter was recorded."""
     names = list(families)
     models = {
-        name: {"model": f"openai/{name}", "family": family, "api_base": provider, "api_key_env": PLACEHOLDER_KEY}
+        name: {"model": f"hosted_vllm/{name}", "family": family, "api_base": provider, "api_key_env": PLACEHOLDER_KEY}
         for name, family in families.items()
     }
     policy = {
@@ -104,7 +104,7 @@ def _surroundings(address: str, folder: Path, ports: Mapping[str, int]) -> dict[
 
 def _model(model: Simulated, provider: str) -> dict[str, Any]:
     return {
-        "model": f"openai/{model.name}",
+        "model": f"hosted_vllm/{model.name}",
         "family": model.family,
         "api_base": provider,
         "api_key_env": PLACEHOLDER_KEY,
