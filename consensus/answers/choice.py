@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
-from consensus.answers.explicit import Found, Statement, settle
+from consensus.answers.explicit import MAX_STATEMENTS, Found, Statement, settle
 from consensus.answers.options import Named, Names, names
 from consensus.answers.protocol import Ask, Reading, Sameness
 from consensus.answers.reader import Reader, answer, invalid
-from consensus.answers.refusals import denies_options
+from consensus.answers.refusals import denies_options, near_miss
 from consensus.errors import Malformed
 from consensus.types import ChoiceSpec, LabelKind, LabelValue
+
+_COMMITS = re.compile(r"answers?[*_]{0,3}\s{1,3}(?:is|are)\b|\\(?:boxed|fbox)\b", re.IGNORECASE)
+"""Cues that commit to the id after them, whatever the reply has said of the option before."""
+_PART = re.compile(
+    r"\b(?:for|to|of|in)\s(?:the\s)?(?:part|question|subquestion)?s?\s?(?:\([a-h1-9]\)|\b[a-h1-9]\))", re.IGNORECASE
+)
+"""In a cue: what follows answers one part of the question ("the answer to part (b) is")."""
 
 
 class _ChoiceReader(Reader):
@@ -28,8 +37,21 @@ class _ChoiceReader(Reader):
         return answer(found, str(value)) if found is not None else invalid(str(value))
 
     def words(self, text: str, statement: Statement) -> Found | None:
-        named = self._names.at(text, statement.begin) or self._names.phrase(text, statement.begin, statement.end)
+        if _PART.search(text, statement.start, statement.begin):
+            return None
+        named = self._names.at(text, statement.begin)
+        if not (named and _COMMITS.search(text, statement.start, statement.begin)) and near_miss(text, statement.start):
+            return None
+        named = named or self._names.phrase(text, statement.begin, statement.end)
         return None if named is None else Found(statement.start, named.end, _reading(text, named))
+
+    def spoken(self, text: str, said: Sequence[Statement]) -> list[Found]:
+        """Options named by their text alone do not count when the last statement then says something else."""
+        found = super().spoken(text, said)
+        if found and self.words(text, said[-1]) is None:
+            by_id = any(self._names.at(text, statement.begin) for statement in said)
+            return found if by_id else []
+        return found
 
     def bare(self, text: str) -> Reading | None:
         found = self._names.whole(text)
@@ -40,7 +62,9 @@ class _ChoiceReader(Reader):
         return super()._bare(text) or self._affirmed(text) or self._written_out(text)
 
     def _affirmed(self, text: str) -> Reading | None:
-        found = [Found(named.start, named.end, _reading(text, named)) for named in self._names.affirmed(text)]
+        places = self._names.affirmed(text)[:MAX_STATEMENTS]
+        affirmed = [named for named in places if not near_miss(text, named.start)]
+        found = [Found(named.start, named.end, _reading(text, named)) for named in affirmed]
         return settle(text, found, self.same)
 
     def _written_out(self, text: str) -> Reading | None:

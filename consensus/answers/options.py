@@ -22,7 +22,8 @@ _AFTER = re.compile(
     r"|\b(?:because|since|as|which|for|due|and|or|with|is|based|given|by|where|that)\b)"
 )
 _JOIN = re.compile(
-    _CLOSE + r"(?:,\s{0,3})?(?:and/or|and|or|nor|&|/|\+|as\swell\sas|,(?=\s{0,3}\())\s{0,3}"
+    _CLOSE + r"(?:,\s{0,3})?(?:and/or|and|or|nor|&|/|\+|as\swell\sas"
+    r"|,(?=\s{0,3}(?:\(|[A-Z]\s{0,3}(?:[,.)}\]\n]|$|and\b|or\b))))\s{0,3}"
     r"(?:option\s|choice\s|either\s|both\s)?",
     re.IGNORECASE,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from consensus.answers import confidence, explicit, structured
@@ -30,6 +31,10 @@ class Reader(ABC):
     @abstractmethod
     def bare(self, text: str) -> Reading | None:
         """The reading of a short reply (stripped) that is nothing but an answer, or None."""
+
+    def spoken(self, text: str, said: Sequence[Statement]) -> list[Found]:
+        """What the explicit statements say, in order; those that say nothing are left out."""
+        return [item for statement in said if (item := self.words(text, statement)) is not None]
 
     def read(self, text: str) -> Reading:
         """Read one reply. Linear in its length, never raises."""
@@ -74,8 +79,7 @@ class Reader(ABC):
     def _stated(self, text: str) -> Reading | None:
         start = structured.prose_start(text)
         said = [statement for statement in explicit.statements(text) if statement.start >= start]
-        found = [item for statement in said if (item := self.words(text, statement)) is not None]
-        reading = explicit.settle(text, found, self.same)
+        reading = explicit.settle(text, self.spoken(text, said), self.same)
         return None if reading is None else dataclasses.replace(reading, raw_confidence=confidence.stated(text))
 
     def _bare(self, text: str) -> Reading | None:

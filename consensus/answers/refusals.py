@@ -51,6 +51,23 @@ _DENIAL = re.compile(
     re.IGNORECASE,
 )
 
+_OPTION = r"(?:options?|choices?|answers?|alternatives?|values?|match(?:es)?|one|\([A-Z]\))"
+_NEAR_MISS = re.compile(
+    rf"\b(?:closest|nearest)\s(?:to\s)?(?:\w{{1,12}}\s){{0,3}}{_OPTION}"
+    rf"|\b{_OPTION}\s(?:\w{{1,12}}\s){{0,2}}(?:closest|nearest)\b"
+    r"|\bnone\sof\s(?:the|these)\s(?:\w{1,12}\s){0,2}(?:options|choices|answers|alternatives)\b"
+    r"|(?:\bnot|n['’]t|\bno)\s(?:\w{1,12}\s){0,4}(?:options|choices)\b"
+    r"|(?:\bnot|n['’]t)\s(?:an\soption|listed|available)\b",
+    re.IGNORECASE,
+)
+_REACH = 600
+"""Characters before a place in a reply in which a near miss still speaks of it."""
+
+
+def near_miss(text: str, end: int) -> bool:
+    """Whether the reply has just said, before ``end``, that its own result is no option, or only close to one."""
+    return _NEAR_MISS.search(text, max(0, end - _REACH), end) is not None
+
 
 def denies_options(text: str) -> bool:
     """Whether a reply says that what it found is none of the options, or only close to one."""

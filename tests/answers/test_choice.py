@@ -112,6 +112,62 @@ def test_no_opinion(text: str, kind: LabelKind) -> None:
 @pytest.mark.parametrize(
     ("text", "option"),
     [
+        ("It is 4.4 m/s, which is closest to option D.\n\nFinal Answer: D. 4.5 m/s", None),
+        ("It is 4.4 m/s. The closest option is (D).\nSo the answer is 4.5 m/s.", None),
+        ("None of the options match this. The correct answer should be (D).", None),
+        ("It is 9 m/s, but since that's not an option, (D) is the best choice.", None),
+        ("It is 4.4 m/s, the closest option being D. The answer is (D).", "D"),
+        ("None of the given options match exactly, so $\\boxed{D}$", "D"),
+        ("The planet nearest to the sun is Mercury.\n\nFinal Answer: B", "B"),
+        ("Option A is incorrect, since it is a mistake.\n\nFinal Answer: B. Rome", "B"),
+        ("It is closest to option D. " + "But that was only a guess. " * 30 + "Final answer: B", "B"),
+    ],
+)
+def test_near_misses(text: str, option: str | None) -> None:
+    """An option that is only closest to the reply's own result is no answer until a sentence commits to its id."""
+    found = label(LETTERS, text)
+    assert found.value == option
+    assert (found.kind is LabelKind.ANSWER) is (option is not None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer to part (a) is (B).",
+        "The answer for part b) is (C). Next we solve",
+        "The answers to (a) and (b) are (D).",
+    ],
+)
+def test_an_answer_to_a_part_is_none_to_the_question(text: str) -> None:
+    """Half of a question's answer names no option for the whole."""
+    assert label(LETTERS, text).kind is LabelKind.INVALID
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Final Answer: A, B.", "The answer is: A, D, and E.", "The answer is A, D", "The answer is (A, D)."],
+)
+def test_a_list_of_ids_is_conflicting(text: str) -> None:
+    """Several ids are no choice, in brackets or not."""
+    assert label(LETTERS, text).kind is LabelKind.CONFLICTING
+
+
+def test_a_comma_before_a_clause_begins_no_list() -> None:
+    """A word that looks like an id goes on as a sentence."""
+    assert label(LETTERS, "The answer is B, A being too small.").value == "B"
+    assert label(LETTERS, "The answer is B, I think.").value == "B"
+
+
+def test_an_intermediate_value_is_no_answer() -> None:
+    """A value that is an option's text does not count when the reply goes on to another result."""
+    assert label(LETTERS, r"The speed is \boxed{4.5 m/s}. Hence the answer is 9 m/s.").kind is LabelKind.INVALID
+    assert label(LETTERS, "The answer is 4.5 m/s. The answer is therefore 4.5 m/s.").value == "D"
+    assert label(LETTERS, "The answer is (D). The answer is obvious.").value == "D"
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
         ("Final answer: needs review", "needs_review"),
         ('{"answer": "Needs_Review"}', "needs_review"),
         ("The answer is DENY.", "deny"),
