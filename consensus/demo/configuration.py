@@ -97,7 +97,7 @@ def _surroundings(address: str, folder: Path, ports: Mapping[str, int]) -> dict[
         "kafka": {"bootstrap_servers": address, "partitions": 4},
         "grpc": {"listen": f"127.0.0.1:{ports['grpc']}"},
         "store": {"url": f"sqlite+aiosqlite:///{folder / 'store.sqlite'}", "timeout_s": STORE_S},
-        "drift": {"refit_labels": REFIT_LABELS, "min_labels": 40, "refit_interval_s": 30},
+        "drift": {"refit_labels": REFIT_LABELS, "min_labels": 40, "refit_interval_s": 300},
         "telemetry": {"log_format": "console", "log_level": "warning"},
     }
 

@@ -72,7 +72,7 @@ async def _loop(options: Options, stage: Stage) -> list[Act]:
         second = await traffic.act("feedback", earlier, stage.scene("act 2: earlier requests", len(earlier)))
         await traffic.review(second, stage.scene("act 2: people rule, outcomes arrive", len(earlier)))
         second = await traffic.gather("feedback", second.cases, second.seconds)
-        snapshot = await _refitted(home, len(earlier), stage.scene("act 2: the calibrator refits"))
+        snapshot = await _refitted(home, stage.scene("act 2: the calibrator refits"))
         await _in_use(home, snapshot)
         again = [case.under(f"again-{case.request.id}") for case in questions]
         third = await traffic.act("calibrated", again, stage.scene(f"act 3: with {snapshot.version}", len(again)))
@@ -99,8 +99,8 @@ async def _traffic(home: House) -> AsyncIterator[Traffic]:
         await client.stop()
 
 
-async def _refitted(home: House, labels: int, done: Progress) -> Snapshot:
-    """A snapshot fitted on ``labels`` labels; on fewer, where the calibrator kept an earlier one as no worse."""
+async def _refitted(home: House, done: Progress) -> Snapshot:
+    """The first snapshot that the calibrator publishes. Raises Unanswered."""
     follower = Follower(home.settings.kafka, Metrics())
     async with AsyncExitStack() as stack:
         await follower.start()
@@ -108,7 +108,7 @@ async def _refitted(home: House, labels: int, done: Progress) -> Snapshot:
         await stack.enter_async_context(running(follower.run()))
         with suppress(TimeoutError):
             async with asyncio.timeout(REFIT_S):
-                while follower.current is None or follower.current.labels < labels:  # noqa: ASYNC110  (a topic is polled)
+                while follower.current is None:  # noqa: ASYNC110  (a topic is polled)
                     await asyncio.sleep(POLL_S)
         done()
         if follower.current is None:
