@@ -87,7 +87,7 @@ def is_clean(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, int):
-        return abs(value) < _LARGEST
+        return bool(abs(value) < _LARGEST)
     if isinstance(value, str):
         return not any(0xD800 <= ord(c) < 0xE000 for c in value)
     return value is not DUPLICATE
