@@ -29,7 +29,11 @@ def settings_of(config: str | None) -> Settings:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run the command's coroutine to its end."""
+    """Run the command's coroutine to its end. What is logged meanwhile goes to stderr: stdout is the command's answer."""
+    from consensus.settings import TelemetrySettings
+    from consensus.telemetry import configure_logs
+
+    configure_logs(TelemetrySettings(log_level="warning", log_format="console"))
     return asyncio.run(work)
 
 
