@@ -29,7 +29,7 @@ def settings_of(config: str | None) -> Settings:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run the command's coroutine to its end. What is logged meanwhile goes to stderr: stdout is the command's answer."""
+    """Run the command's coroutine to its end. What is logged meanwhile goes to stderr: stdout is the answer alone."""
     from consensus.settings import TelemetrySettings
     from consensus.telemetry import configure_logs
 
