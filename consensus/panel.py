@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from consensus.errors import ModelError
 from consensus.models import Member
@@ -14,7 +14,6 @@ GRACE_S = 0.25
 """A model ends its own call at the deadline and says what it cost; only one that does not is cut off here."""
 
 Arrived = Callable[[Answer], None]
-Enough = Callable[[Mapping[str, Answer]], bool]
 
 
 async def ask(
@@ -25,13 +24,12 @@ async def ask(
     deadline: float,
     budget: Budget,
     arrived: Arrived | None = None,
-    enough: Enough | None = None,
 ) -> dict[str, Answer]:
     """Ask ``members`` and return what each said by ``deadline`` (seconds of the running loop's clock), by name.
 
     A member whose answer is already in ``log`` is not asked again. A member that has not answered by the deadline has
-    failed with ``timeout``. After each answer ``enough`` may end the wait: the rest is ``cancelled``. Errors that are
-    not ModelError are bugs or a store that does not answer; they end the whole call and reach the caller as they are.
+    failed with ``timeout``. Errors that are not ModelError are bugs or a store that does not answer; they end the whole
+    call and reach the caller as they are.
     """
     tasks = {
         asyncio.create_task(_one(member, prompt, log, deadline, budget), name=f"panel:{member.policy.name}"): member
@@ -47,13 +45,12 @@ async def ask(
                 answers[tasks[task].policy.name] = task.result()
                 if arrived is not None:
                     arrived(task.result())
-            if not done or (waiting and enough is not None and enough(answers)):
+            if not done:
                 break
     finally:
         await _end(tasks)
-    cause = Failure.TIMEOUT if asyncio.get_running_loop().time() >= deadline else Failure.CANCELLED
     for task in waiting:
-        answers[tasks[task].policy.name] = failed(tasks[task], prompt, cause)
+        answers[tasks[task].policy.name] = failed(tasks[task], prompt, Failure.TIMEOUT)
     return answers
 
 
