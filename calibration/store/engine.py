@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from functools import partial
 from typing import Any
 
 from sqlalchemy import MetaData, event
@@ -12,6 +15,9 @@ metadata = MetaData()
 
 IDLE_MS = 15_000
 """PostgreSQL ends a session that does nothing inside a transaction for so long: frozen, it would keep its locks."""
+
+RETRY_S = 0.05
+"""Pause between two tries to change a busy SQLite file to WAL."""
 
 
 def create_engine(url: str, *, pool_size: int = 5, busy_s: float = 20.0) -> AsyncEngine:
@@ -30,7 +36,7 @@ def create_engine(url: str, *, pool_size: int = 5, busy_s: float = 20.0) -> Asyn
             connect_args={"server_settings": {"idle_in_transaction_session_timeout": str(IDLE_MS)}},
         )
     engine = create_async_engine(url, connect_args={"timeout": busy_s})
-    event.listen(engine.sync_engine, "connect", _sqlite_pragmas)
+    event.listen(engine.sync_engine, "connect", partial(_sqlite_pragmas, busy_s))
     event.listen(engine.sync_engine, "begin", _sqlite_begin)
     return engine
 
@@ -40,12 +46,26 @@ def reading(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(reading=True)
 
 
-def _sqlite_pragmas(connection: Any, _record: Any) -> None:
+def _sqlite_pragmas(busy_s: float, connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+    _write_ahead(connection, cursor, busy_s)
+    for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(connection: Any, cursor: Any, busy_s: float) -> None:
+    """Change the file to WAL; SQLite does not apply its busy timeout to this step, so two first openers would clash."""
+    for attempts_left in reversed(range(int(busy_s / RETRY_S) + 1)):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not attempts_left:
+                raise
+            connection.run_async(lambda _: asyncio.sleep(RETRY_S))
+        else:
+            return
 
 
 def _sqlite_begin(connection: Any) -> None:

@@ -63,9 +63,9 @@ async def test_a_newer_store_is_refused_and_left_alone(engine: AsyncEngine) -> N
 
 async def test_several_processes_may_migrate_at_once(empty: AsyncEngine) -> None:
     """One of them does the work, the others find it done."""
-    engines = [create_engine(empty.url.render_as_string(hide_password=False)) for _ in range(3)]
+    engines = [create_engine(empty.url.render_as_string(hide_password=False)) for _ in range(8)]
     try:
-        assert await asyncio.gather(*(migrate(engine) for engine in engines)) == [head()] * 3
+        assert await asyncio.gather(*(migrate(engine) for engine in engines)) == [head()] * 8
     finally:
         for engine in engines:
             await engine.dispose()
