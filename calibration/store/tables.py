@@ -50,7 +50,9 @@ signals = Table(
     Column("status", String, nullable=False),
     Column("decided_at", UtcTime, nullable=False),
     Column("raw", LargeBinary, nullable=False),
+    Column("audited", Boolean),  # drawn for a blind audit before anyone saw it
     Index("signals_request", "request_id"),
+    Index("signals_class", "class_name", "decided_at"),
 )
 
 panels = Table(
@@ -108,6 +110,40 @@ snapshots = Table(
     Column("labels", Integer, nullable=False),
     Column("log_partition", Integer, nullable=False),
     Column("log_offset", BigInteger, nullable=False),  # of its latest publication: a rollback publishes it again
+    Column("raw", LargeBinary, nullable=False),
+)
+
+rollbacks = Table(
+    "rollbacks",
+    metadata,
+    Column("log_partition", Integer, primary_key=True, autoincrement=False),  # of the snapshots topic
+    Column("log_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String, nullable=False),
+    Column("version", String, nullable=False),  # the snapshot that was published again
+    Column("instead_of", String),  # the one that was in use
+    Column("by", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
+campaign_records = Table(
+    "campaign_records",
+    metadata,
+    Column("key", String, primary_key=True),  # of the snapshots topic
+    Column("campaign", String, nullable=False),
+    Column("part", String, nullable=False),  # definition, missing or end
+    Column("class_name", String, nullable=False),
+    Column("log_offset", BigInteger, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+)
+
+class_records = Table(
+    "class_records",
+    metadata,
+    Column("log_offset", BigInteger, primary_key=True, autoincrement=False),  # the snapshots topic has one partition
+    Column("class_name", String, nullable=False),
+    Column("state", String, nullable=False),  # held, suspended or revoked
+    Column("at", UtcTime, nullable=False),
     Column("raw", LargeBinary, nullable=False),
 )
 
