@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import bdtr, bdtrc
 
@@ -58,6 +59,7 @@ class Progress(Frozen):
 
     threshold   confidence from which the largest certified region accepts; ``None``: no safe threshold so far.
     regions     regions certified so far; ``n`` and ``errors`` are the audits and errors of the last certified one.
+    tried       labels known in the region under test, of which ``tried_errors`` are errors; 0 after the last region.
     used        labels used, of the budget.
     needs       archive position of the item to be labelled next; ``None`` once finished.
     finished    no label can change the outcome any more: budget spent, archive exhausted, or all regions certified.
@@ -67,6 +69,8 @@ class Progress(Frozen):
     regions: int
     n: int
     errors: int
+    tried: int
+    tried_errors: int
     used: int
     needs: int | None
     finished: bool
@@ -97,23 +101,42 @@ def walk(campaign: Campaign, scores: Floats, wrong: Floats) -> Progress:
     ``scores`` float (n,) are the archive's confidences in its order, ``wrong`` float (n,) is 1 for an error (a refused
     or missing label at its horizon is one), 0 for a right answer, NaN where no label is known yet.
     """
-    labelled = np.zeros(len(scores), dtype=np.bool_)
-    last, needs = _Last(None, 0, 0), None
-    region = campaign.start
-    while region < len(campaign.thresholds):
-        threshold = campaign.thresholds[region]
-        items = _affordable(np.flatnonzero(scores >= threshold), labelled, campaign.budget)
-        known, crossing = _test(wrong[items], campaign.boundary)
-        labelled[items[: known if crossing is None else crossing]] = True
-        if crossing is None:
-            needs = int(items[known]) if known < len(items) else None
-            break
-        last = _Last(threshold, crossing, int(wrong[items[:crossing]].sum()))
-        region += 1
+    stand = _stand(campaign, scores, wrong)
+    tested = wrong[stand.items[: stand.known]]
+    needs = int(stand.items[stand.known]) if stand.known < len(stand.items) else None
     return Progress(
-        threshold=last.threshold, regions=region - campaign.start, n=last.n, errors=last.errors,
-        used=int(labelled.sum()), needs=needs, finished=needs is None,
+        threshold=stand.last.threshold, regions=stand.region - campaign.start, n=stand.last.n, errors=stand.last.errors,
+        tried=len(tested), tried_errors=int(tested.sum()), used=int(stand.labelled.sum()),
+        needs=needs, finished=needs is None,
     )  # fmt: skip
+
+
+def ahead(campaign: Campaign, scores: Floats, wrong: Floats, most: int) -> list[int]:
+    """The next positions that need a label, ``most`` of them, in the order of the walk.
+
+    Where the region under test is certified before the last of them, the rest is needed by the next region, which holds
+    it; so a few people may work side by side and hardly a label is spent in vain.
+    """
+    stand = _stand(campaign, scores, wrong)
+    waiting = stand.items[stand.known :]
+    return [int(position) for position in waiting[np.isnan(wrong[waiting])][:most]]
+
+
+def expected_to_go(campaign: Campaign, scores: Floats, wrong: Floats) -> int | None:
+    """Labels until the region under test is probably certified, if it errs as often as its confidences say.
+
+    ``None`` where the budget is probably spent before, or nothing is left to be tested.
+    """
+    stand = _stand(campaign, scores, wrong)
+    if stand.known >= len(stand.items):
+        return None
+    rate = float(1.0 - scores[stand.items].mean())
+    m = np.arange(stand.known + 1, len(stand.items) + 1)
+    errors = wrong[stand.items[: stand.known]].sum() + rate * (m - stand.known)
+    crossed = np.flatnonzero(errors <= np.array(campaign.boundary, dtype=float)[m - 1])
+    if not len(crossed):
+        return None
+    return int(np.isnan(wrong[stand.items[: m[crossed[0]]]]).sum())
 
 
 def split_fixed_sequence(scores: Floats, wrong: Floats, *, alpha: float, delta: float) -> float | None:
@@ -181,7 +204,34 @@ class _Last(NamedTuple):
     errors: int
 
 
-def _affordable(items: Ints, labelled: np.ndarray[tuple[int], np.dtype[np.bool_]], budget: int) -> Ints:
+class _Stand(NamedTuple):
+    """How far a walk has come: the region under test, its affordable items, how many are known from the first on.
+
+    ``labelled``: bool (n,), the items whose labels were used. After the last region ``items`` is empty.
+    """
+
+    last: _Last
+    region: int
+    labelled: NDArray[np.bool_]
+    items: Ints
+    known: int
+
+
+def _stand(campaign: Campaign, scores: Floats, wrong: Floats) -> _Stand:
+    labelled = np.zeros(len(scores), dtype=np.bool_)
+    last = _Last(None, 0, 0)
+    for region in range(campaign.start, len(campaign.thresholds)):
+        threshold = campaign.thresholds[region]
+        items = _affordable(np.flatnonzero(scores >= threshold), labelled, campaign.budget)
+        known, crossing = _test(wrong[items], campaign.boundary)
+        labelled[items[: known if crossing is None else crossing]] = True
+        if crossing is None:
+            return _Stand(last, region, labelled, items, known)
+        last = _Last(threshold, crossing, int(wrong[items[:crossing]].sum()))
+    return _Stand(last, len(campaign.thresholds), labelled, np.empty(0, dtype=np.int64), 0)
+
+
+def _affordable(items: Ints, labelled: NDArray[np.bool_], budget: int) -> Ints:
     """The leading items of a region whose new labels fit the budget, with those that were labelled before."""
     spent = int(labelled.sum()) + np.cumsum(~labelled[items])
     return items[: int(np.searchsorted(spent, budget, side="right"))]

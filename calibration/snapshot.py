@@ -62,7 +62,13 @@ class Aggregator(Frozen):
 
 
 class SnapshotCertificate(Frozen):
-    """Among accepted requests of a class, error ≤ ``alpha`` with probability ≥ 1 − ``delta``."""
+    """Among accepted requests of a class, error ≤ ``alpha`` with probability ≥ 1 − ``delta``.
+
+    snapshot_version  the `Snapshot.basis` whose confidences it speaks of: under any other it says nothing.
+    rule              hash of what else decides about acceptance (panel, quorum, routes); ``None`` binds no such rule.
+    campaign          the campaign that issued it; n and errors are its audits inside the certified region.
+    excluded          domains that left the class, since their audited error was above ``alpha`` with confidence.
+    """
 
     class_: str = Field(alias="class")
     alpha: float
@@ -73,6 +79,10 @@ class SnapshotCertificate(Frozen):
     snapshot_version: str
     issued_at: AwareDatetime
     revoked_by: str
+    errors: int = 0
+    rule: str | None = None
+    campaign: str | None = None
+    excluded: tuple[str, ...] = ()
 
 
 class Snapshot(Frozen):
@@ -116,6 +126,17 @@ class Snapshot(Frozen):
         """A copy with other fields, under its own content hash and with this one as parent."""
         draft = self.model_copy(update={"parent": self.version, **changes})
         return draft.model_copy(update={"version": content_version(draft)})
+
+    @cached_property
+    def basis(self) -> str:
+        """Version of the bare fit under the name "default": copies with certificates or other names have the same."""
+        bare = {"name": "default", "parent": None, "certificates": (), "suspended": ()}
+        return content_version(self.model_copy(update=bare))
+
+    def certificate(self, cls: str) -> SnapshotCertificate | None:
+        """The certificate of a class; ``None`` where there is none, or where it was issued for another fit."""
+        found = next((c for c in self.certificates if c.class_ == cls), None)
+        return found if found is not None and found.snapshot_version == self.basis else None
 
     def posterior(
         self,
