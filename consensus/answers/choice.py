@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from consensus.answers.explicit import MAX_STATEMENTS, Found, Statement, settle
+from consensus.answers.option_value import fits, starts_with_number
 from consensus.answers.options import Named, Names, names
 from consensus.answers.protocol import Ask, Reading, Sameness
 from consensus.answers.reader import Reader, answer, invalid
@@ -40,7 +41,7 @@ class _ChoiceReader(Reader):
         if _PART.search(text, statement.start, statement.begin):
             return None
         named = self._names.at(text, statement.begin)
-        if not (named and _COMMITS.search(text, statement.start, statement.begin)) and near_miss(text, statement.start):
+        if not (named and _COMMITS.search(text, statement.start, statement.begin)) and near_miss(text, statement.begin):
             return None
         named = named or self._names.phrase(text, statement.begin, statement.end)
         return None if named is None else Found(statement.start, named.end, _reading(text, named))
@@ -50,8 +51,24 @@ class _ChoiceReader(Reader):
         found = super().spoken(text, said)
         if found and self.words(text, said[-1]) is None:
             by_id = any(self._names.at(text, statement.begin) for statement in said)
-            return found if by_id else []
-        return found
+            found = found if by_id else []
+        return sorted(found + self._other_values(text, said, found), key=lambda item: item.start)
+
+    def _other_values(self, text: str, said: Sequence[Statement], found: Sequence[Found]) -> list[Found]:
+        """The last number that is stated as the answer, if it cannot be the value of the option that is named last."""
+        if not found or found[-1].reading.kind is not LabelKind.ANSWER:
+            return []
+        option = self._names.text(str(found[-1].reading.value))
+        values = [s for s in said if self._is_value(text, s)]
+        if not values or fits(text[values[-1].begin : values[-1].end], option):
+            return []
+        return [Found(values[-1].start, values[-1].begin, Reading(LabelKind.CONFLICTING))]
+
+    def _is_value(self, text: str, statement: Statement) -> bool:
+        """Whether a statement says a number and names no option, or says a number right behind the option's id."""
+        named = self._names.at(text, statement.begin)
+        begin = statement.begin if named is None else named.end
+        return starts_with_number(text, begin, statement.end)
 
     def bare(self, text: str) -> Reading | None:
         found = self._names.whole(text)

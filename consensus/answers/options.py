@@ -31,6 +31,8 @@ _AFFIRMATION = (
     r"[)\]*\"”]{0,4}\s(?:is|must\sbe|would\sbe)\s(?:therefore\s|thus\s|clearly\s)?the\s(?:only\s|most\s|single\s)?"
     r"(?:correct|right|best|appropriate|accurate|likely)\s(?:answer|option|choice)\b"
 )
+_GOES_ON = re.compile(r"[-'’_^=>+(](?:[^\W_]|\{)|<(?![A-Z_]{2,20}>)[^\W_]")
+"""After a name: the rest of a word or a formula. An end-of-sequence token such as "<EOS_TOKEN>" is neither."""
 _WORDLIKE = frozenset({"a", "i"})
 """One-letter ids that are English words: bare, they need punctuation or a line's end after them."""
 
@@ -56,6 +58,7 @@ class Names:
     def __init__(self, options: Sequence[Option]) -> None:
         self._exact = {option.id: option.id for option in options}
         self._full = {option.id: option.text.strip() for option in options if option.id != option.text}
+        self._whole = {option.id: option.text for option in options}
         self._folded = _unambiguous([(option.id.casefold(), option.id) for option in options])
         self._texts = _unambiguous([(fold(form), option.id) for option in options for form in _forms(option)])
         ids = sorted((re.escape(option.id) for option in options), key=len, reverse=True)
@@ -64,6 +67,10 @@ class Names:
         self._affirmed = re.compile(rf"(?<![\w.-])(?P<id>{'|'.join(ids)}){_AFFIRMATION}", re.IGNORECASE)
         letters = "".join(option.id for option in options if len(option.id) == 1 and option.id.isupper())
         self._run = re.compile(rf"[({{\[][{letters}]{{2,26}}[)}}\]]") if letters else None
+
+    def text(self, option: str) -> str:
+        """The text of an option id."""
+        return self._whole[option]
 
     def whole(self, text: str) -> str | None:
         """The option that the whole of ``text`` names, or None."""
@@ -140,10 +147,10 @@ def _same_start(text: str, position: int, wanted: str) -> bool:
 
 
 def _in_word(text: str, end: int) -> bool:
-    """Whether a name that ends at ``end`` goes on: "B" in "Bob", "B12", "B-cell", "A's"."""
+    """Whether a name that ends at ``end`` goes on: "B" in "Bob", "B12", "B-cell", "A's", "E_{cell}", "f(R)"."""
     if text[end].isalnum() and text[end - 1].isalnum():
         return True
-    return text[end] in "-'’_^=<>+" and end + 1 < len(text) and text[end + 1].isalnum()
+    return _GOES_ON.match(text, end) is not None
 
 
 def _forms(option: Option) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ _DECLINED_VALUE = re.compile(
 )
 
 _DENIAL = re.compile(
-    r"\b(?:closest|nearest|none\sof|mistake|incorrect)\b"
+    r"\b(?:closest|nearest|none\sof|mistake|incorrect|close\sto\s(?:option|choice))\b"
     r"|\b(?:not|n['’]t)\s(?:listed|given|available|provided|among|one\sof|match|correct|the\scorrect)\b",
     re.IGNORECASE,
 )
@@ -55,6 +55,7 @@ _OPTION = r"(?:options?|choices?|answers?|alternatives?|values?|match(?:es)?|one
 _NEAR_MISS = re.compile(
     rf"\b(?:closest|nearest)\s(?:to\s)?(?:\w{{1,12}}\s){{0,3}}{_OPTION}"
     rf"|\b{_OPTION}\s(?:\w{{1,12}}\s){{0,2}}(?:closest|nearest)\b"
+    r"|\bclose\sto\s(?:the\s)?(?:option|choice)\b"
     r"|\bnone\sof\s(?:the|these)\s(?:\w{1,12}\s){0,2}(?:options|choices|answers|alternatives)\b"
     r"|(?:\bnot|n['’]t|\bno)\s(?:\w{1,12}\s){0,4}(?:options|choices)\b"
     r"|(?:\bnot|n['’]t)\s(?:an\soption|listed|available)\b",

@@ -130,6 +130,45 @@ def test_near_misses(text: str, option: str | None) -> None:
     assert (found.kind is LabelKind.ANSWER) is (option is not None)
 
 
+NUMBERS = ChoiceSpec(options=(Option(id="A", text="$4.50"), Option(id="B", text="36 men"), Option(id="C", text="25%"),
+                              Option(id="D", text="no change"), Option(id="E", text="5 or 7")))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("So the answer is 2 * 18 = **36 men**.\nFinal answer: B.", "B"),
+        ("So the cost is $\\boxed{162.75}$. The answer is (A).", None),
+        ("The answer is (A). \\boxed{4.5}", "A"),
+        ("The answer is (A) 162.75.", None),
+        ("The final answer is 35% and the correct option is (C).", None),
+        ("The answer is 0.25. The answer is (C).", "C"),
+        ("The answer is 4.4 dollars. The answer is (A).", "A"),
+        ("The answer is 9. Wait, I made a mistake. The answer is (A).", "A"),
+        ("The answer is 9. The answer is (D).", "D"),
+        ("The answer is 7. The answer is (E).", "E"),
+        ("The answer is about 10 dollars. The answer is (A).", None),
+    ],
+)
+def test_a_number_and_an_option_of_another_number_conflict(text: str, value: str | None) -> None:
+    """A reply that states one number and names the option of another has said two things; rounding is allowed for."""
+    found = label(NUMBERS, text)
+    assert (found.kind, found.value) == (LabelKind.CONFLICTING if value is None else LabelKind.ANSWER, value)
+
+
+@pytest.mark.parametrize(
+    "text", ["The frequency is $\\boxed{f(RR)}$.", "Convert the answer by $$E_{cell} = 3$$", "The answer is B(x) + 1"]
+)
+def test_a_formula_is_no_option(text: str) -> None:
+    """A letter that begins a formula names nothing."""
+    assert label(LETTERS, text).kind is LabelKind.INVALID
+
+
+def test_an_end_of_sequence_token_ends_the_answer() -> None:
+    """What some servers leave behind a reply is no part of a name."""
+    assert label(LETTERS, "The answer is B<EOS_TOKEN>").value == "B"
+
+
 @pytest.mark.parametrize(
     "text",
     [
