@@ -152,7 +152,19 @@ def values(curve: Curve, p: Floats, domain: tuple[str, ...]) -> Floats:
         score = curve.slope * np.log(clipped / (1.0 - clipped)) + curve.intercept + shift
         edge = 1.0 / (curve.labels + 2.0) if curve.labels else 0.0
         return np.asarray(np.clip(1.0 / (1.0 + np.exp(-np.clip(score, -700.0, 700.0))), edge, 1.0 - edge))
-    return np.array([curve.value(float(x), d) for x, d in zip(p, domain, strict=True)])
+    edge = 1.0 / (curve.labels + 2.0) if curve.labels else 0.0
+    return np.asarray(np.clip(_by_table(curve, p, domain), edge, 1.0 - edge))
+
+
+def _by_table(curve: Curve, p: Floats, domain: tuple[str, ...]) -> Floats:
+    """Float (n,): what knots or bins say before they are kept away from 0 and 1."""
+    if curve.shape == "knots":
+        return np.interp(p, curve.x, curve.y)
+    bins = np.maximum(np.searchsorted(curve.x, p, side="right") - 1, 0)
+    names = sorted(curve.domain_y)
+    row = {name: number for number, name in enumerate(names, start=1)}
+    table = np.array([curve.y, *(curve.domain_y[name] for name in names)])
+    return np.asarray(table[[row.get(name, 0) for name in domain], bins])
 
 
 def _logistic(sample: Sample, *, intercept: bool, domains: bool) -> tuple[float, float, dict[str, float]]:

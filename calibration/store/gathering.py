@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -14,10 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calibration.ballots import Ballots, NoVote
 from calibration.sampling import drawn
 from calibration.store import outcomes, panels, signals
-from calibration.store.panels import Members
+from calibration.store.panels import Member, Members
 from calibration.store.signals import CONFIDENCE, VOTE, Labelled
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+Origin = tuple[str, str, str]
+"""(source, model version, prompt hash) of a stated confidence, "" where unknown."""
 
 MOST = 60_000
 """Labelled ballots that a refit uses at most: more sharpen nothing, and a fit of them ends within half a minute."""
@@ -28,7 +32,10 @@ SEPARATOR = "\x1f"
 
 @dataclass(frozen=True)
 class Block:
-    """Rows of one panel: ``votes`` and ``confidence`` (rows, members), the rest (rows,)."""
+    """Rows of one panel: ``votes`` and ``confidence`` (rows, members), the rest (rows,).
+
+    ``prompts`` are the distinct prompt hashes ("" for unknown), ``prompt`` the index of each row's.
+    """
 
     members: Members
     ids: list[str]
@@ -39,6 +46,8 @@ class Block:
     truth: NDArray[np.int64]
     votes: NDArray[np.int64]
     confidence: NDArray[np.float64]
+    prompts: tuple[str, ...]
+    prompt: NDArray[np.int64]
 
 
 @dataclass
@@ -85,6 +94,8 @@ class Gathering:
             open_set=_joined([block.open_set for block in self._blocks], np.bool_),
             truth=_joined([block.truth for block in self._blocks], np.int64),
             confidence=table.confidence(),
+            sources=table.sources,
+            source=table.source(),
         ).take(order)
         return whole.take((whole.votes != NoVote.NOT_ASKED).any(axis=1))
 
@@ -101,12 +112,28 @@ class _Columns:
     column: Mapping[str, int]
     blocks: Sequence[Block]
 
+    @cached_property
+    def sources(self) -> tuple[Origin, ...]:
+        """Where the confidences come from, sorted, so that no order of arrival shows."""
+        named = {
+            _origin(block.members[source], prompt)
+            for block in self.blocks
+            for prompt in block.prompts
+            for source, _ in self._moves(block)
+        }
+        return tuple(sorted(named))
+
     def votes(self) -> NDArray[np.int64]:
         return np.concatenate([np.full((0, len(self.column)), 0), *(self._spread_votes(b) for b in self.blocks)])
 
     def confidence(self) -> NDArray[np.float64]:
         empty = np.full((0, len(self.column)), np.nan)
         return np.concatenate([empty, *(self._spread_confidence(block) for block in self.blocks)])
+
+    def source(self) -> NDArray[np.int64]:
+        number = {origin: index for index, origin in enumerate(self.sources)}
+        empty = np.full((0, len(self.column)), -1, dtype=np.int64)
+        return np.concatenate([empty, *(self._spread_source(block, number) for block in self.blocks)])
 
     def _spread_votes(self, block: Block) -> NDArray[np.int64]:
         wide = np.full((len(block.ids), len(self.column)), int(NoVote.NOT_ASKED), dtype=np.int64)
@@ -120,12 +147,25 @@ class _Columns:
             wide[:, target] = block.confidence[:, source]
         return wide
 
+    def _spread_source(self, block: Block, number: Mapping[Origin, int]) -> NDArray[np.int64]:
+        """Index into ``sources`` of each stated confidence, -1 where none was stated."""
+        wide = np.full((len(block.ids), len(self.column)), -1, dtype=np.int64)
+        for source, target in self._moves(block):
+            known = np.array([number[_origin(block.members[source], prompt)] for prompt in block.prompts])
+            wide[:, target] = np.where(np.isnan(block.confidence[:, source]), -1, known[block.prompt])
+        return wide
+
     def _moves(self, block: Block) -> list[tuple[int, int]]:
         return [(i, self.column[m.model]) for i, m in enumerate(block.members) if m.model in self.column]
 
 
+def _origin(member: Member, prompt: str) -> Origin:
+    return (member.source, member.version or "", prompt)
+
+
 def _block(members: Members, rows: Sequence[Labelled]) -> Block:
     shape = (len(rows), len(members))
+    prompts, prompt = np.unique(np.array([row.prompt_hash or "" for row in rows], dtype=str), return_inverse=True)
     return Block(
         members=members,
         ids=[f"{row.tenant}{SEPARATOR}{row.request_id}" for row in rows],
@@ -136,6 +176,8 @@ def _block(members: Members, rows: Sequence[Labelled]) -> Block:
         truth=np.array([row.truth for row in rows], dtype=np.int64),
         votes=np.frombuffer(b"".join(row.votes for row in rows), VOTE).reshape(shape).astype(np.int64),
         confidence=np.frombuffer(b"".join(row.confidences for row in rows), CONFIDENCE).reshape(shape),
+        prompts=tuple(prompts.tolist()),
+        prompt=prompt.astype(np.int64),
     )
 
 
