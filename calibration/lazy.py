@@ -28,8 +28,8 @@ class LazyPlan(Frozen):
     order        model names, the one to ask first first.
     min_calls    members asked before anything may stop.
     margin       in log odds: while the confidence is nearer than this to the bar, another call may change the route.
-    accept       the bar for a lazy panel where the request's certificate gives none; ``accept_full`` the bar under
-                 which the full panel accepts as much. Both as fitted at `TARGET_RISK`.
+    accept       the bar for a lazy panel; ``accept_full`` the bar under which the full panel accepts as much. Both as
+                 fitted at `TARGET_RISK`, whatever a certificate accepts from: its audits were heard by this bar.
     """
 
     order: tuple[str, ...]
@@ -38,17 +38,16 @@ class LazyPlan(Frozen):
     accept: float
     accept_full: float
 
-    def wants_more(self, confidence: float | None, asked: int, *, threshold: float | None = None) -> bool:
+    def wants_more(self, confidence: float | None, asked: int) -> bool:
         """Whether another member is worth its price after ``asked`` members were asked.
 
-        ``threshold`` is the confidence that the request's certificate accepts from, where it has one. Sure enough
-        stops, and so does hopeless; without a confidence there is nothing to stop on.
+        Sure enough stops, and so does hopeless; without a confidence there is nothing to stop on.
         """
         if asked >= len(self.order):
             return False
         if asked < self.min_calls or confidence is None:
             return True
-        return abs(logit(confidence) - logit(self.accept if threshold is None else threshold)) < self.margin
+        return abs(logit(confidence) - logit(self.accept)) < self.margin
 
 
 def restricted(plan: LazyPlan, models: Sequence[str]) -> LazyPlan | None:

@@ -8,14 +8,15 @@ from consensus.aggregation import Posterior, aggregate
 from consensus.agreement import Agreement, agree
 from consensus.ballot import Ballot
 from consensus.case import Case
+from consensus.certificate import standing
 from consensus.kinds import classify, degraded
-from consensus.routing import Routing, Situation, certificate_of, route
+from consensus.routing import Routing, Situation, route
 from consensus.types import BallotEntry, Kind, LabelKind
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """A ballot with its agreement, posterior, kind and route."""
+    """A ballot with its agreement, posterior, kind and route; ``expired``: whether the deadline had passed."""
 
     ballot: Ballot
     agreement: Agreement
@@ -24,6 +25,7 @@ class Assessment:
     degraded: bool
     routing: Routing
     prompt_hash: str
+    expired: bool
 
 
 def assess(case: Case, ballot: Ballot, *, can_extend: bool, expired: bool, prompt_hash: str) -> Assessment:
@@ -35,20 +37,22 @@ def assess(case: Case, ballot: Ballot, *, can_extend: bool, expired: bool, promp
     )
     kind = classify(ballot, agreement, case.panel, case.policy.confidence_bar, case.context_marks)
     below_quorum = degraded(ballot, case.panel)
+    certified = standing(case.snapshot, case.cls, case.request.domain, case.policy, case.panel)
     situation = Situation(
         kind=kind,
         agreement=agreement,
         posterior=posterior,
         policy=case.policy,
         stakes=case.request.stakes,
-        certificate=certificate_of(case.snapshot, case.cls),
+        certificate=certified.certificate,
         suspended=case.suspended,
         degraded=below_quorum,
         unanimous=_unanimous(ballot, agreement),
         can_extend=can_extend,
         expired=expired,
+        doubt=certified.doubt,
     )
-    return Assessment(ballot, agreement, posterior, kind, below_quorum, route(situation), prompt_hash)
+    return Assessment(ballot, agreement, posterior, kind, below_quorum, route(situation), prompt_hash, expired)
 
 
 def _unanimous(ballot: Ballot, agreement: Agreement) -> bool:

@@ -17,7 +17,6 @@ from consensus.dispute import Arbiters, Candidate, Dispute
 from consensus.equivalence_judge import Judge
 from consensus.models import Member
 from consensus.models.protocol import Budget, CallLog
-from consensus.routing import certificate_of
 from consensus.types import Answer, Arbitration, BallotEntry, Failure, Label, LabelKind, Route, TextSpec
 
 OnVote = Callable[[BallotEntry], None]
@@ -118,11 +117,8 @@ class Deliberation:
         )
 
     def _wants_more(self, assessment: Assessment) -> bool:
-        if self._plan is None:
-            return False
-        certificate = certificate_of(self._case.snapshot, self._case.cls)
-        threshold = certificate.threshold if certificate else None
-        return self._plan.wants_more(assessment.posterior.confidence, len(self._heard), threshold=threshold)
+        """As the plan was fitted, whatever a certificate's threshold: another way to stop would be another rule."""
+        return self._plan is not None and self._plan.wants_more(assessment.posterior.confidence, len(self._heard))
 
     def _entry(self, name: str) -> tuple[Answer, Label]:
         answer = self._heard.get(name)

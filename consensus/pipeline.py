@@ -122,8 +122,6 @@ def after_arbitration(case: Case, routing: Routing, arbitration: Arbitration | N
         return to_person(case.policy, *routing.reasons, "no_eligible_arbiter")
     if arbitration.decision != "decided":
         return to_person(case.policy, *routing.reasons, f"arbiter_{arbitration.decision}")
-    if case.suspended is not None:
-        return to_person(case.policy, *routing.reasons, case.suspended)
     if case.request.stakes in (Stakes.HIGH, Stakes.CRITICAL):
         return to_person(case.policy, *routing.reasons, "stakes_need_a_person")
     return Routing(Route.ARBITRATE, (*routing.reasons, "arbiter_decided"))

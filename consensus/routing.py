@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calibration.snapshot import Snapshot
 from consensus.aggregation import Posterior
 from consensus.agreement import Agreement
+from consensus.certificate import certifiable
 from consensus.policy import Policy
 from consensus.types import Certificate, Kind, Route, Stakes
-
-CERTIFIABLE = frozenset({Kind.NONE, Kind.STYLISTIC, Kind.REASONING})
-"""Kinds whose answers a certificate may accept; the others go to people whatever the numbers say."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +17,7 @@ class Situation:
 
     ``unanimous``: every member of the panel gave the same answer. ``degraded``: fewer answers than the quorum.
     ``can_extend``: members are left to ask, within budget and deadline. ``expired``: the deadline has passed.
+    ``suspended``: why the class may accept nothing. ``doubt``: why its certificate does not speak about this request.
     """
 
     kind: Kind
@@ -33,6 +31,7 @@ class Situation:
     unanimous: bool
     can_extend: bool
     expired: bool
+    doubt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,12 @@ def route(s: Situation) -> Routing:
     if s.expired and not s.agreement.opinions:
         return Routing(Route.ABSTAIN, ("deadline_expired",))
     wanted = s.policy.on_disagreement.get(s.kind, Route.REVIEW)
-    if wanted in (Route.ACCEPT, Route.ARBITRATE):  # a policy that wants a person for this kind gets one
-        certified = _certified(s)
-        if certified is not None:
-            return certified
-    reasons = (f"kind_{s.kind}", *((s.posterior.fault,) if s.posterior.fault else ()))
+    reasons = (f"kind_{s.kind}", *(code for code in (s.posterior.fault, s.suspended) if code is not None))
+    if s.suspended is not None and wanted in (Route.ACCEPT, Route.ARBITRATE):
+        return to_person(s.policy, *reasons)
+    certified = _certified(s)
+    if certified is not None:
+        return certified
     if wanted is Route.EXTEND:
         return Routing(Route.EXTEND, reasons) if s.can_extend else to_person(s.policy, *reasons, "panel_exhausted")
     if wanted is Route.ACCEPT:
@@ -71,34 +71,38 @@ def to_person(policy: Policy, *reasons: str) -> Routing:
     return Routing(Route.ABSTAIN, (*reasons, "no_review_queue"))
 
 
-def certificate_of(snapshot: Snapshot | None, cls: str) -> Certificate | None:
-    """The certificate that a snapshot carries for a class."""
-    if snapshot is None:
-        return None
-    raw = next((c for c in snapshot.certificates if c.class_ == cls), None)
-    return None if raw is None else Certificate.model_validate(raw.model_dump(by_alias=True))
-
-
 def _certified(s: Situation) -> Routing | None:
     """Accept under a certificate: class certified and not suspended, domain known, confidence over its threshold."""
-    if s.certificate is None or s.suspended is not None or s.degraded or s.kind not in CERTIFIABLE:
-        return None
-    p = s.posterior
-    if p.top is None or p.confidence is None or not p.domain_known or p.confidence < s.certificate.threshold:
+    if s.certificate is None or s.degraded or not certifiable(s.kind, s.policy) or _below(s, s.certificate):
         return None
     return Routing(Route.ACCEPT, ("certified",), s.certificate)
 
 
+def _below(s: Situation, certificate: Certificate) -> str | None:
+    """Why the certified region does not hold the answer; ``None`` where it does."""
+    p = s.posterior
+    if p.top is None or p.confidence is None:
+        return "no_confidence"
+    if not p.domain_known:
+        return "domain_unknown"
+    return "below_threshold" if p.confidence < certificate.threshold else None
+
+
+def _why_uncertified(s: Situation) -> str:
+    if s.degraded:
+        return "below_quorum"
+    below = None if s.certificate is None else _below(s, s.certificate)
+    return below or s.doubt or "uncertified"
+
+
 def _uncertified(s: Situation, reasons: tuple[str, ...]) -> Routing:
     """The one exception to "no certificate, no accept": a unanimous panel at low stakes where the policy says so."""
-    if s.suspended is not None:
-        return to_person(s.policy, *reasons, s.suspended)
     allowed = s.policy.accept_uncertified == "unanimous" and s.stakes is Stakes.LOW
     if allowed and s.unanimous and not s.degraded and s.posterior.top == s.agreement.top is not None:
         return Routing(Route.ACCEPT, (*reasons, "unanimous_low_stakes"), uncertified=True)
     if s.degraded and s.can_extend:
         return Routing(Route.EXTEND, (*reasons, "below_quorum"))
-    return to_person(s.policy, *reasons, "below_quorum" if s.degraded else "uncertified")
+    return to_person(s.policy, *reasons, _why_uncertified(s))
 
 
 def _dispute(s: Situation, reasons: tuple[str, ...]) -> Routing:

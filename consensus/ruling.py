@@ -90,12 +90,13 @@ def outcome_of(first: Verdict, ruling: Ruling) -> Outcome | None:
     """Ground truth from a decisive ruling: None when the person had seen the models' answers.
 
     A case found unanswerable, wrong in all candidates or injected has the label ``null``. The source is an audit where
-    the answer had been released on the draw alone; a case that went to a person anyway is reviewed with certainty.
+    the answer had been released; a case that went to a person anyway is reviewed with certainty. An audit that was not
+    drawn belongs to a campaign, whose audits have no propensity.
     """
     if not ruling.blind:
         return None
     pending = first.status is Status.PENDING_REVIEW
-    drawn = first.audit.propensity if first.audit.propensity > 0 else None
+    drawn = first.audit.propensity if first.audit.selected and first.audit.propensity > 0 else None
     identity = f"{ruling.tenant}\x00{ruling.request_id}\x00{ruling.task_id}"
     return Outcome(
         outcome_id=hashlib.sha256(identity.encode()).hexdigest()[:32],

@@ -22,7 +22,10 @@ READ_ROWS = 5_000
 
 @dataclass(frozen=True)
 class SignalRow:
-    """One decision. ``votes`` and ``confidences`` have one entry per member, coded as in `calibration.ballots`."""
+    """One decision. ``votes`` and ``confidences`` have one entry per member, coded as in `calibration.ballots`.
+
+    ``audited``: whether it was drawn for a blind audit; ``None``: not known.
+    """
 
     event_id: str
     tenant: str
@@ -40,6 +43,7 @@ class SignalRow:
     status: str
     decided_at: datetime
     raw: bytes
+    audited: bool | None = None
 
     def columns(self) -> dict[str, object]:
         """The row as the table has it."""

@@ -26,11 +26,6 @@ def test_never_stops_before_the_first_wave_or_without_a_confidence() -> None:
     assert not PLAN.wants_more(None, 5)
 
 
-def test_a_certificates_threshold_moves_the_bar() -> None:
-    assert PLAN.wants_more(0.95, 3, threshold=0.95)
-    assert not PLAN.wants_more(0.80, 3, threshold=0.95)
-
-
 def test_a_smaller_panel_keeps_the_order_and_a_stranger_has_no_plan() -> None:
     smaller = restricted(PLAN, ["e", "a"])
     assert smaller is not None
