@@ -89,7 +89,9 @@ async def worker(settings: Settings, around: Surroundings) -> AsyncIterator[tupl
         _collect_less_often()
         ready = replace(bare, snapshots=lambda _cls: follower.current)
         ledger = Ledger(engine, timeout_s=settings.store.timeout_s, poison=kafka.poison_crashes)
-        service = Worker(kafka, ledger, partial(decide, resources=ready), around.metrics)
+        await ledger.policies.keep(ready.policies.values())
+        decided = partial(decide, resources=ready)
+        service = Worker(kafka, ledger, decided, around.metrics, kept=settings.store.retention)
         await service.start()
         around.health.able = lambda: service.ready
         try:

@@ -506,6 +506,20 @@ class Outcome(Frozen):
     observed_at: Time
 
 
+class Circumstances(Frozen):
+    """What routing looked at beside ballot, snapshot and policy: with these three it determines the verdict.
+
+    ``suspended``: why the class was on hold. ``expired``: whether the deadline had passed. ``marks``: codes of the
+    injection detectors that fired on the request. ``quorum`` and ``min_families`` are the panel's.
+    """
+
+    suspended: str | None = None
+    expired: bool = False
+    marks: tuple[str, ...] = ()
+    quorum: Annotated[int, Field(ge=1)]
+    min_families: Annotated[int, Field(ge=0)]
+
+
 class Signal(Frozen):
     """One event per decision for the calibration store. Ingesting it twice changes nothing.
 
@@ -534,6 +548,7 @@ class Signal(Frozen):
     full_panel: bool
     audit: AuditDraw = AuditDraw()
     arbitration: Arbitration | None = None
+    circumstances: Circumstances | None = None
     policy_version: str
     snapshot_version: str | None = None
     prompt_hash: str | None = None

@@ -18,7 +18,10 @@ READ_ROWS = 1_000
 
 @dataclass(frozen=True)
 class VerdictRow:
-    """One record of the verdicts topic; without tenant, id, version and time where it could not be read."""
+    """One record of the verdicts topic; without tenant, id, version and time where it could not be read.
+
+    ``erased``: its bytes are chained but not kept.
+    """
 
     log_partition: int
     log_offset: int
@@ -27,6 +30,7 @@ class VerdictRow:
     version: int | None
     decided_at: datetime | None
     raw: bytes
+    erased: bool = False
 
     @property
     def key(self) -> tuple[str, str, int] | None:
@@ -34,6 +38,11 @@ class VerdictRow:
         if self.tenant is None or self.request_id is None or self.version is None:
             return None
         return self.tenant, self.request_id, self.version
+
+    def columns(self) -> dict[str, object]:
+        """The row as the table has it, but for its link of the chain."""
+        plain = {name: value for name, value in vars(self).items() if name != "erased"}
+        return plain | {"raw": None if self.erased else self.raw}
 
 
 class Recorded(NamedTuple):
@@ -59,7 +68,7 @@ async def append(connection: AsyncConnection, rows: Sequence[VerdictRow]) -> Non
         previous = heads[partition] if partition in heads else await _head(connection, partition)
         digest = chain.digest(row.raw)
         heads[partition] = chain.step(previous, row.log_offset, digest)
-        linked.append(vars(row) | {"digest": digest, "chain": heads[partition]})
+        linked.append(row.columns() | {"digest": digest, "chain": heads[partition]})
     await insert_new(connection, tables.verdicts, linked)
 
 

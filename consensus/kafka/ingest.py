@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calibration.store import alarms, offsets, outcomes, signals, snapshots, verdicts
+from calibration.store import alarms, campaigns, classes, offsets, outcomes, signals, snapshots, verdicts
 from calibration.store.alarms import Alarm, subject_of
 from calibration.store.offsets import Place
-from calibration.store.outcomes import FEEDBACK, Key, Recorded
+from calibration.store.outcomes import FEEDBACK, Key, OutcomeRow, Recorded
+from calibration.store.signals import SignalRow
 from calibration.store.writing import serialise
-from consensus import wire
+from consensus import textless, wire
 from consensus.kafka.intake import Batch, Record, read
 from consensus.kafka.topics import Topics
+from consensus.ledger import erasures
+from consensus.ledger.erasures import Truths
 from consensus.ledger.transactions import Transactions
 from consensus.truth import contradicts, right_candidate
 from consensus.types import Outcome, Signal, Stakes
@@ -66,15 +70,44 @@ class Ingest:
 
 
 async def write(connection: AsyncConnection, batch: Batch) -> None:
-    """Write the rows of one batch and what follows from them: chain, labels, alarms."""
+    """Write the rows of one batch and what follows from them: chain, labels, alarms.
+
+    What is about an erased request is stored without texts, and an outcome that came after the erasure not at all: the
+    answers that it could be compared with are gone.
+    """
+    if erased := await erasures.of(connection, batch.keys):
+        batch = await asyncio.to_thread(_textless, batch, erased)
     await verdicts.append(connection, batch.verdicts)
     await alarms.add(connection, await _changed(connection, batch))
     await signals.add(connection, batch.signals)
     await outcomes.add(connection, batch.outcomes)
     for row in batch.snapshots:
         await snapshots.put(connection, row)
+    for record in batch.campaigns:
+        await campaigns.put(connection, record)
+    await classes.add(connection, batch.classes)
     await resolve(connection, batch.touched)
     await alarms.add(connection, batch.alarms)
+
+
+def _textless(batch: Batch, erased: Mapping[Key, Truths]) -> Batch:
+    outcomes = [row for row in batch.outcomes if row.digest in erased.get((row.tenant, row.request_id), (row.digest,))]
+    return replace(
+        batch,
+        verdicts=[replace(row, erased=(row.tenant, row.request_id) in erased) for row in batch.verdicts],
+        signals=[_textless_signal(row) if (row.tenant, row.request_id) in erased else row for row in batch.signals],
+        outcomes=[_textless_outcome(row, erased.get((row.tenant, row.request_id))) for row in outcomes],
+    )
+
+
+def _textless_signal(row: SignalRow) -> SignalRow:
+    return replace(row, raw=wire.write(textless.signal(wire.read_own(Signal, row.raw))))
+
+
+def _textless_outcome(row: OutcomeRow, truths: Truths | None) -> OutcomeRow:
+    if truths is None:
+        return row
+    return replace(row, raw=wire.write(textless.outcome(wire.read_own(Outcome, row.raw), truths[row.digest])))
 
 
 def _following(records: Sequence[Record]) -> dict[Place, int]:

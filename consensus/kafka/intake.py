@@ -9,8 +9,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from calibration import campaign
+from calibration.campaign import CampaignInvalid
+from calibration.classes import PREFIX as CLASS
+from calibration.classes import ClassInvalid, ClassState
 from calibration.snapshot import Snapshot, SnapshotInvalid
+from calibration.store import campaigns
 from calibration.store.alarms import Alarm
+from calibration.store.campaigns import CampaignRow
+from calibration.store.classes import ClassRow
 from calibration.store.outcomes import OutcomeRow
 from calibration.store.panels import Member
 from calibration.store.signals import SignalRow
@@ -21,6 +28,9 @@ from consensus.aggregation import vote
 from consensus.errors import Malformed
 from consensus.kafka.topics import Topics
 from consensus.types import Outcome, Signal, Verdict
+
+STOPPED = {"revoked": (1, "certificate_revoked"), "suspended": (2, "class_suspended")}
+"""Severity and code of the alarm of a class that stops accepting; a hold by hand is nobody's surprise."""
 
 
 class Record(NamedTuple):
@@ -52,12 +62,21 @@ class Batch:
     signals: list[SignalRow] = field(default_factory=list)
     outcomes: list[OutcomeRow] = field(default_factory=list)
     snapshots: list[SnapshotRow] = field(default_factory=list)
+    campaigns: list[CampaignRow] = field(default_factory=list)
+    classes: list[ClassRow] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
 
     @property
     def touched(self) -> set[str]:
         """Request ids whose label may have changed."""
         return {row.request_id for row in self.signals} | {row.request_id for row in self.outcomes}
+
+    @property
+    def keys(self) -> set[tuple[str, str]]:
+        """Tenant and id of every request that a record is about."""
+        decided = {row.key[:2] for row in self.verdicts if row.key is not None}
+        signalled = {(row.tenant, row.request_id) for row in self.signals}
+        return decided | signalled | {(row.tenant, row.request_id) for row in self.outcomes}
 
 
 def read(records: Iterable[Record], topics: Topics) -> Batch:
@@ -72,7 +91,7 @@ def read(records: Iterable[Record], topics: Topics) -> Batch:
     for record in records:
         try:
             readers[record.topic](record, batch)
-        except (Malformed, SnapshotInvalid) as error:
+        except (Malformed, SnapshotInvalid, CampaignInvalid, ClassInvalid) as error:
             batch.alarms.append(_unreadable(record, str(error)))
     return batch
 
@@ -126,6 +145,7 @@ def signal_row(signal: Signal, raw: bytes) -> SignalRow:
         status=signal.status,
         decided_at=signal.decided_at,
         raw=raw,
+        audited=signal.audit.selected,
     )
 
 
@@ -149,10 +169,29 @@ def outcome_row(outcome: Outcome) -> OutcomeRow:
 
 
 def _snapshot(record: Record, batch: Batch) -> None:
-    """Keys with a slash are other records of the compacted topic, and a record without a value takes one away."""
-    if record.value is None or is_other(record.key):
+    """Snapshots, and beside them campaigns and states of classes; a record without a value takes its key away."""
+    key = (record.key or b"").decode("utf-8", "replace")
+    if record.value is None:
         return
-    snapshot = Snapshot.from_json(record.value)
+    if key.startswith(campaign.PREFIX):
+        batch.campaigns.append(campaigns.row_of(campaign.read(key, record.value), record.offset, record.value))
+    elif key.startswith(CLASS):
+        _class(record.offset, ClassState.from_json(record.value), record.value, batch)
+    elif "/" not in key or key.startswith((campaign.CERTIFIED, campaign.FROZEN)):
+        _published(record, record.value, batch)
+
+
+def _class(offset: int, state: ClassState, raw: bytes, batch: Batch) -> None:
+    batch.classes.append(ClassRow(offset, state.class_, state.state, state.at, raw))
+    if state.active and state.state in STOPPED:
+        severity, code = STOPPED[state.state]
+        batch.alarms.append(
+            Alarm(severity, code, state.class_, state.reason, state.key + state.at.isoformat(), state.at)
+        )
+
+
+def _published(record: Record, raw: bytes, batch: Batch) -> None:
+    snapshot = Snapshot.from_json(raw)
     batch.snapshots.append(
         SnapshotRow(
             version=snapshot.version,
@@ -161,11 +200,6 @@ def _snapshot(record: Record, batch: Batch) -> None:
             labels=snapshot.labels,
             log_partition=record.partition,
             log_offset=record.offset,
-            raw=record.value,
+            raw=raw,
         )
     )
-
-
-def is_other(key: bytes | None) -> bool:
-    """Whether a record of the snapshots topic is none of a snapshot: ``class/…`` and the like."""
-    return key is not None and b"/" in key

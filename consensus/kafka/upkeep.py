@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 
 from consensus.errors import StoreUnavailable
 from consensus.kafka.deciding import Deciding
 from consensus.ledger import Ledger
+from consensus.settings import RetentionSettings
 
 BEAT_S = 1.0
 FORGET_S = 3_600.0
@@ -33,12 +34,12 @@ async def beat(ledger: Ledger, deciding: Deciding, partitions: Callable[[], set[
         await asyncio.sleep(BEAT_S)
 
 
-async def forget(ledger: Ledger, days: float) -> None:
-    """Drop claims older than ``days``, from time to time and a bite at a time. Runs until cancelled."""
+async def forget(ledger: Ledger, claim_days: float, kept: RetentionSettings) -> None:
+    """Drop what is too old, from time to time and a bite at a time. Runs until cancelled."""
     while True:
         try:
-            gone = await ledger.retention.forget(datetime.now(UTC) - timedelta(days=days))
+            gone = await ledger.retention.forget(datetime.now(UTC), claim_days, kept)
         except StoreUnavailable as error:
-            log.warning("old claims stay for now", error=str(error))
+            log.warning("old records stay for now", error=str(error))
             gone = 0
         await asyncio.sleep(NEXT_BITE_S if gone else FORGET_S)

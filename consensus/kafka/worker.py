@@ -36,7 +36,7 @@ from consensus.kafka.votes import Votes
 from consensus.kafka.watchdog import Watchdog
 from consensus.ledger import Ledger
 from consensus.metrics import Metrics
-from consensus.settings import KafkaSettings
+from consensus.settings import KafkaSettings, RetentionSettings
 
 POLL_S = 0.5
 BUSY_POLL_S = 0.05
@@ -66,11 +66,22 @@ class OutsideLog(Stop):
 
 
 class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """``member`` names the process in the group; it must be unique and stay the same over a restart."""
+    """``member`` names the process in the group; it must be unique and stay the same over a restart.
+
+    ``kept``: what is forgotten when.
+    """
 
     def __init__(
-        self, settings: KafkaSettings, ledger: Ledger, decide: Decide, metrics: Metrics, *, member: str | None = None
+        self,
+        settings: KafkaSettings,
+        ledger: Ledger,
+        decide: Decide,
+        metrics: Metrics,
+        *,
+        member: str | None = None,
+        kept: RetentionSettings | None = None,
     ) -> None:
+        self._kept = kept or RetentionSettings()
         self._settings = settings
         self._ledger = ledger
         self._decide = decide
@@ -137,7 +148,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
             self._votes.run(),
             self._elsewhere.run(),
             beat(self._ledger, self._deciding, self._ours),
-            forget(self._ledger, self._settings.claim_days),
+            forget(self._ledger, self._settings.claim_days, self._kept),
             watchdog.run(),
         )
         tasks = [asyncio.create_task(work) for work in works]

@@ -10,6 +10,7 @@ from consensus.ledger.answers import Answers, StoredLog
 from consensus.ledger.claims import Asked, Claim, Claims, Standing
 from consensus.ledger.decisions import Decisions, Version
 from consensus.ledger.gates import Gates
+from consensus.ledger.policies import Policies
 from consensus.ledger.retention import Retention
 from consensus.ledger.rulings import Rulings
 from consensus.ledger.runs import Runs
@@ -35,6 +36,7 @@ class Ledger:
         self.rulings = Rulings(transactions, self.decisions)
         self.runs = Runs(transactions)
         self.gates = Gates(transactions)
+        self.policies = Policies(transactions)
         self.retention = Retention(transactions)
 
     async def claim_of(self, tenant: str, request_id: str) -> Claim | None:

@@ -2,7 +2,8 @@
 
 `claims` says which record of the requests topic owns an id. `answers` holds paid answers until their decision is
 committed. `decisions` holds the exact bytes of every version of a verdict and of what is published with it, stored
-before the Kafka transaction, so that whatever is redelivered publishes the same again.
+before the Kafka transaction, so that whatever is redelivered publishes the same again. `policies` keeps every policy
+that ever decided, `erasures` the requests whose texts must not come back when the topics are read again.
 """
 
 from __future__ import annotations
@@ -88,4 +89,20 @@ gates = Table(
     Column("name", String, primary_key=True),  # group and input partition
     Column("recent", Text, nullable=False),  # one character per record, newest last: x dead letter, . anything else
     Column("run", Integer, nullable=False),  # dead letters in a row
+)
+
+policies = Table(
+    "ledger_policies",
+    metadata,
+    Column("version", String, primary_key=True),  # content hash
+    Column("policy", LargeBinary, nullable=False),  # JSON of policy.Policy
+    Column("stored_at", UtcTime, nullable=False),
+)
+
+erasures = Table(
+    "ledger_erasures",
+    metadata,
+    Column("id", String, primary_key=True),  # SHA-256 of tenant and request id: the ids themselves are forgotten
+    Column("truths", Text, nullable=False),  # JSON {digest of an outcome: its truth}: what had been learned stays
+    Column("erased_at", UtcTime, nullable=False),
 )

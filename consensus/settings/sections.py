@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PositiveFloat, field_validator
 
@@ -63,7 +63,7 @@ class KafkaSettings(Section):
     poison_crashes: int = Field(default=3, ge=1)
     """Crashes with a record in flight after which it becomes a dead letter."""
     claim_days: float = Field(default=30.0, gt=0)
-    """How long an id is remembered."""
+    """How long an id without a decision is remembered; with one, see ``store.retention``."""
     max_record_bytes: int = Field(default=1_000_000, ge=1_000)
     """Larger records become dead letters."""
     dead_letter_ratio: float = Field(default=0.5, gt=0, le=1)
@@ -89,6 +89,33 @@ class GrpcSettings(Section):
     """Time for open calls after SIGTERM."""
 
 
+Days = Annotated[float, Field(gt=0)]
+
+
+class ClassRetention(Section):
+    """How many days the records of one class are kept; what is absent follows ``store.retention``."""
+
+    decisions_days: Days | None = None
+    """Requests with their answers, verdicts and rulings."""
+    signals_days: Days | None = None
+    """Ballots and the bytes of verdict records."""
+    outcomes_days: Days | None = None
+    """Ground truths and labels."""
+
+
+class RetentionSettings(Section):
+    """How many days records are kept; ``null``: for ever. Snapshots, alarms and the audit chain always are."""
+
+    decisions_days: Days | None = 180.0
+    """Requests with their answers, verdicts and rulings, in the ledger; never less than ``kafka.claim_days``."""
+    signals_days: Days | None = None
+    """Ballots, with their outcomes and labels and the bytes of their verdict records: what refits learn from."""
+    outcomes_days: Days | None = None
+    """Ground truths and labels, counted from the newest of a request; those of unknown requests too."""
+    classes: dict[str, ClassRetention] = Field(default_factory=dict)
+    """Other numbers of days for some classes, by name; a name with a slash in quotes."""
+
+
 class StoreSettings(Section):
     """Claims, recorded answers, signals, outcomes and snapshots."""
 
@@ -100,6 +127,8 @@ class StoreSettings(Section):
     """Connections of one process."""
     timeout_s: float = Field(default=10.0, gt=0)
     """Bound of every statement."""
+    retention: RetentionSettings = RetentionSettings()
+    """What is forgotten when."""
 
 
 DUE_MINUTES: dict[Stakes, float] = {

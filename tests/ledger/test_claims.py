@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -158,14 +158,3 @@ async def test_failures_count_like_crashes(ledger: Ledger) -> None:
     """The third unexpected failure of a record makes it poison."""
     await standings(ledger, FIRST)
     assert [await ledger.claims.failed(FIRST) for _ in range(3)] == [False, False, True]
-
-
-async def test_forgetting_keeps_what_is_young_or_being_decided(ledger: Ledger) -> None:
-    """Only old ids that nobody is deciding go, with everything that hangs on them."""
-    await standings(ledger, FIRST, replace(FIRST, request_id="open"))
-    await ledger.decisions.keep(FIRST, version(FIRST))
-    assert await ledger.retention.forget(NOW) == 0
-    assert await ledger.retention.forget(NOW + timedelta(seconds=1)) == 1
-    assert await ledger.claim_of("t", "r1") is None
-    assert await ledger.decisions.history("t", "r1") == []
-    assert await ledger.claim_of("t", "open") is not None
