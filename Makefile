@@ -4,7 +4,7 @@ READY := .venv/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kafka soak lint style types directions dependencies generated format protos schemas bench lock clean
+.PHONY: help demo test test-kafka test-chart soak lint style types directions dependencies generated format protos schemas bench lock clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -22,6 +22,10 @@ test: $(READY) ## Every test that needs nothing but Python (PostgreSQL is used w
 
 test-kafka: $(READY) ## Faults on a real Apache Kafka (needs a JDK and Maven; the first run fetches 44 MB)
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "kafka and not soak" $(ARGS)
+
+test-chart: $(READY) ## The chart through helm and kubeconform (needs Go; the first run builds both in some minutes)
+	$(BIN)/python -m tests.chart.tools
+	$(BIN)/pytest -q tests/chart $(ARGS)
 
 soak: $(READY) ## The long forms of the fault tests: a storm of rebalances, a hundred kills
 	$(BIN)/pytest -q -m soak $(ARGS)
@@ -53,7 +57,7 @@ format: $(READY) ## Format and sort imports
 protos: $(READY) ## Generate code from protos/consensus/v1/*.proto
 	protos/generate.sh
 
-schemas: $(READY) ## Generate docs/schemas from the types
+schemas: $(READY) ## Generate docs/schemas and the chart's schema from the types
 	$(BIN)/python -m consensus.schemas
 
 BENCHMARKS = $(filter-out %/__init__.py %/__main__.py benchmarks/fit_%,$(sort $(wildcard benchmarks/*.py)))

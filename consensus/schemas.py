@@ -1,7 +1,7 @@
 """The documents that are generated from the types: JSON Schemas of every message, and the configuration's keys.
 
-``python -m consensus.schemas`` writes them below ``docs/``; with ``--check`` it changes nothing and exits with 1 when
-one is stale. The output depends on nothing but the types.
+``python -m consensus.schemas`` writes them below ``docs/``, and the configuration's part of the chart's schema; with
+``--check`` it changes nothing and exits with 1 when one is stale. The output depends on nothing but the types.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ MESSAGES: dict[str, type[BaseModel]] = {
 }
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 FOLDER = Path(__file__).resolve().parent.parent / "docs"
+CHART = FOLDER.parent / "helm" / "values.schema.json"
 
 Schema = dict[str, Any]
 
@@ -84,18 +85,35 @@ def write(folder: Path) -> None:
         (folder / path).write_text(content, "utf-8")
 
 
+def chart_values(current: str) -> str:
+    """The chart's schema of its values, with the configuration as the types now have it.
+
+    The chart's own definitions begin with a small letter and stay; those of the types begin with a capital.
+    """
+    schema = json.loads(current)
+    settings = configuration()
+    types = settings.pop("$defs")
+    settings.pop("$schema")
+    own = {name: value for name, value in schema["$defs"].items() if name[0].islower()}
+    return text({**schema, "$defs": {**own, **types, "configuration": settings}})
+
+
 def _schemas(folder: Path) -> list[str]:
     return [f"schemas/{path.name}" for path in folder.glob("schemas/*.json")]
 
 
 def main(arguments: list[str]) -> int:
     """Write the documents, or with ``--check`` compare them. Returns the exit code."""
+    chart = CHART.read_text("utf-8")
+    wanted = chart_values(chart)
     if arguments != ["--check"]:
         write(FOLDER)
+        if chart != wanted:
+            CHART.write_text(wanted, "utf-8")
         return 0
-    names = stale(FOLDER)
+    names = stale(FOLDER) + [CHART.name] * (chart != wanted)
     if names:
-        sys.stderr.write(f"stale in docs: {', '.join(names)}; run: make schemas\n")
+        sys.stderr.write(f"stale: {', '.join(names)}; run: make schemas\n")
     return 1 if names else 0
 
 
