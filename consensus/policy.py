@@ -183,6 +183,12 @@ class Policy(Configured):
         """Content hash: any change of the policy is another version."""
         return f"{self.name}@{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]}"
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of all its certificate classes."""
+        listed = tuple(f"{self.name}/{cls.name}" for cls in self.classes)
+        return (*listed, f"{self.name}/other") if listed else (self.name,)
+
     def class_of(self, domain: str) -> str:
         """Name of the certificate class: the policy's, or ``policy/class`` where the policy lists classes."""
         for cls in self.classes:

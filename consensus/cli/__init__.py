@@ -20,6 +20,7 @@ COMMANDS = {
     "topics": "Create and check the topics.",
     "dead-letters": "List and replay dead letters.",
     "calibration": "Fit, inspect and publish snapshots.",
+    "hold": "Stop a class from accepting, or release it.",
     "store": "Migrate the store.",
     "models": "Show the configured models.",
     "config": "Check the configuration, print its schema.",

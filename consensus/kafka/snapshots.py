@@ -8,11 +8,14 @@ from collections.abc import Callable, Collection
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from calibration.campaign import CERTIFIED
+from calibration.classes import PREFIX as CLASS
 from calibration.snapshot import Snapshot, SnapshotInvalid
 from consensus.errors import BrokerUnavailable, SnapshotRefused
+from consensus.kafka.classes import Classes
 from consensus.kafka.closing import close
 from consensus.kafka.connect import bounded, client_options
-from consensus.kafka.intake import is_other
+from consensus.kafka.messages import Outgoing
 from consensus.kafka.partitions import partitions_of
 from consensus.kafka.topics import Topics
 from consensus.kafka.watchdog import dead_tasks
@@ -30,7 +33,8 @@ logger = structlog.get_logger(__name__)
 
 
 def readable(value: bytes, models: Collection[str] | None) -> Snapshot:
-    """The snapshot in a record. Raises SnapshotRefused: damaged, of another format, or of models that are not ours.
+    """The snapshot in a record. Raises SnapshotRefused: damaged, of another format, of models that are not ours, or
+    with a certificate that was issued for another fit.
 
     ``models``: the configured names; ``None``: any.
     """
@@ -41,11 +45,16 @@ def readable(value: bytes, models: Collection[str] | None) -> Snapshot:
     strangers = set(snapshot.models) - set(models) if models is not None else set()
     if strangers:
         raise SnapshotRefused(f"{snapshot.version} speaks of models that are not configured: {sorted(strangers)}")
+    if any(snapshot.certificate(one.class_) is None for one in snapshot.certificates):
+        raise SnapshotRefused(f"{snapshot.version} carries a certificate of another fit")
     return snapshot
 
 
 class Publisher:
-    """Publishes snapshots under their name: the compacted topic keeps the newest of each. `start`, `stop`."""
+    """Publishes snapshots under their name, and records beside them: the compacted topic keeps the newest of each key.
+
+    Life: `start`, `stop`.
+    """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -61,10 +70,20 @@ class Publisher:
 
     async def publish(self, snapshot: Snapshot) -> None:
         """Returns once the broker has it. Publishing an older version again is a rollback. Raises BrokerUnavailable."""
+        await self.record(snapshot.name, snapshot.to_json())
+
+    async def record(self, key: str, value: bytes) -> None:
+        """Put a record on the snapshots topic; returns once the broker has it. Raises BrokerUnavailable."""
+        await self.send(Outgoing(self._topic, None, key.encode(), value))
+
+    async def send(self, record: Outgoing) -> None:
+        """Put a record on any topic; returns once the broker has it. Raises BrokerUnavailable."""
         if self._producer is None:
             raise BrokerUnavailable("the publisher has not been started")
-        sending = self._producer.send_and_wait(self._topic, snapshot.to_json(), key=snapshot.name.encode())
-        await bounded(sending, CALL_S, "publishing a snapshot")
+        sending = self._producer.send_and_wait(
+            record.topic, record.value, key=record.key, partition=record.partition, headers=list(record.headers)
+        )
+        await bounded(sending, CALL_S, f"producing to {record.topic}")
 
     async def stop(self) -> None:
         """Disconnect, within a bound."""
@@ -73,10 +92,11 @@ class Publisher:
 
 
 class Follower:
-    """Keeps the newest usable snapshot of one name. `start` returns when the topic has been read; then `run`, `stop`.
+    """Keeps the newest usable snapshot of one name, those of certified classes, and which classes are stopped.
 
-    ``models``: configured names, as in `readable`. A snapshot that is refused leaves the one in use, and ``on_refused``
-    hears why; a record without a value takes the snapshot away.
+    `start` returns when the topic has been read; then `run`, `stop`. ``models``: configured names, as in `readable`. A
+    snapshot that is refused leaves the one in use, and ``on_refused`` hears why; a record without a value takes the
+    snapshot away.
     """
 
     def __init__(
@@ -92,15 +112,29 @@ class Follower:
         self._topic = Topics(settings.prefix).snapshots
         self._metrics = metrics
         self._models = models
-        self._key = name.encode()
+        self._key = name
         self._on_refused = on_refused
         self._consumer: AIOKafkaConsumer
         self._current: Snapshot | None = None
+        self._certified: dict[str, Snapshot] = {}
+        self._classes = Classes()
 
     @property
     def current(self) -> Snapshot | None:
-        """The snapshot to decide with; read it once per request."""
+        """The newest snapshot, which decides for every class without a certificate; read it once per request."""
         return self._current
+
+    def snapshot_of(self, cls: str) -> Snapshot | None:
+        """The snapshot that decides for a class: its certified one as long as that certificate is not revoked."""
+        found = self._certified.get(cls)
+        if found is None or self._classes.revoked(cls, found.certificate(cls)):
+            return self._current
+        return found
+
+    def stopped(self, cls: str) -> str | None:
+        """The reason code why a class accepts nothing, ``None`` while it may."""
+        found = self._certified.get(cls)
+        return self._classes.stopped(cls, None if found is None else found.certificate(cls))
 
     async def start(self) -> None:
         """Connect and read the topic from its beginning to its present end. Raises BrokerUnavailable."""
@@ -146,21 +180,33 @@ class Follower:
                 await self._take(record.key, record.value)
 
     async def _take(self, key: bytes | None, value: bytes | None) -> None:
-        if key != self._key or is_other(key):
-            return
+        name = (key or b"").decode("utf-8", "replace")
+        if name.startswith(CLASS):
+            self._classes.take(name, value)
+        elif name == self._key or name.startswith(CERTIFIED):
+            await self._take_snapshot(name, value)
+
+    async def _take_snapshot(self, name: str, value: bytes | None) -> None:
         if value is None:
-            self._current = None
-            self._metrics.set("snapshot_labels", 0)
-            logger.warning("snapshot_taken_away")
+            self._use(name, None)
+            logger.warning("snapshot_taken_away", name=name)
             return
         try:
             snapshot = await asyncio.to_thread(readable, value, self._models)  # megabytes of JSON
         except SnapshotRefused as error:
             self._refuse(str(error))
             return
-        self._current = snapshot
-        self._metrics.set("snapshot_labels", snapshot.labels)
-        logger.info("snapshot_in_use", version=snapshot.version, labels=snapshot.labels)
+        self._use(name, snapshot)
+        logger.info("snapshot_in_use", name=name, version=snapshot.version, labels=snapshot.labels)
+
+    def _use(self, name: str, snapshot: Snapshot | None) -> None:
+        if name == self._key:
+            self._current = snapshot
+            self._metrics.set("snapshot_labels", 0 if snapshot is None else snapshot.labels)
+        elif snapshot is None:
+            self._certified.pop(name.removeprefix(CERTIFIED), None)
+        else:
+            self._certified[name.removeprefix(CERTIFIED)] = snapshot
 
     def _refuse(self, reason: str) -> None:
         self._metrics.count("snapshots_refused")
