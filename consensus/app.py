@@ -87,7 +87,7 @@ async def worker(settings: Settings, around: Surroundings) -> AsyncIterator[tupl
         _snapshots(settings, around.metrics) as follower,
     ):
         _collect_less_often()
-        ready = replace(bare, snapshots=lambda _cls: follower.current)
+        ready = replace(bare, snapshots=follower.snapshot_of, suspended=follower.stopped)
         ledger = Ledger(engine, timeout_s=settings.store.timeout_s, poison=kafka.poison_crashes)
         await ledger.policies.keep(ready.policies.values())
         decided = partial(decide, resources=ready)
