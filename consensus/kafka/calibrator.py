@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calibration.store.offsets import Place
 from consensus.errors import StoreUnavailable
-from consensus.kafka.connect import client_options, instance_id
+from consensus.kafka.connect import client_options, instance_id, membership
 from consensus.kafka.feed import Delivery, Feed
 from consensus.kafka.ingest import Ingest, Mark, Moved
 from consensus.kafka.refits import Refits
@@ -145,8 +145,7 @@ class Calibrator:
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            session_timeout_ms=self._kafka.session_timeout_ms,
-            rebalance_timeout_ms=self._kafka.rebalance_timeout_ms,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+            **membership(self._kafka),
             **client_options(self._kafka),
         )

@@ -57,11 +57,18 @@ def group_consumer(settings: KafkaSettings, member: str) -> AIOKafkaConsumer:
         auto_offset_reset="none",
         isolation_level="read_committed",
         partition_assignment_strategy=(RangePartitionAssignor,),
-        session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_interval_ms=max(100, settings.session_timeout_ms // HEARTBEATS_PER_SESSION),
-        rebalance_timeout_ms=settings.rebalance_timeout_ms,
+        **membership(settings),
         **client_options(settings),
     )
+
+
+def membership(settings: KafkaSettings) -> dict[str, int]:
+    """When a member of a group is held to be gone; it shows itself several times within that."""
+    return {
+        "session_timeout_ms": settings.session_timeout_ms,
+        "heartbeat_interval_ms": max(100, settings.session_timeout_ms // HEARTBEATS_PER_SESSION),
+        "rebalance_timeout_ms": settings.rebalance_timeout_ms,
+    }
 
 
 def transactional_producer(settings: KafkaSettings, transactional_id: str) -> AIOKafkaProducer:

@@ -16,6 +16,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.transaction import EndTxnRequest
 
 from consensus.ledger.answers import Answers
+from consensus.ledger.rulings import Rulings
 
 Point = Callable[["Countdown"], None]
 
@@ -47,6 +48,11 @@ def after_poll(countdown: Countdown) -> None:
 def mid_fan_out(countdown: Countdown) -> None:
     """An answer was recorded; others of the same request are still being waited for."""
     _after(Answers, "record", lambda _: countdown.passed())
+
+
+def after_ruling(countdown: Countdown) -> None:
+    """A ruling and what it leads to are recorded; nothing is published."""
+    _after(Rulings, "settle", lambda _: countdown.passed())
 
 
 def before_produce(countdown: Countdown) -> None:
@@ -82,19 +88,13 @@ def after_commit(countdown: Countdown) -> None:
     _after(AIOKafkaProducer, "commit_transaction", lambda _: countdown.passed())
 
 
-POINTS: dict[str, Point] = {
-    point.__name__: point
-    for point in (
-        after_poll,
-        mid_fan_out,
-        before_produce,
-        after_produce,
-        after_send_offsets,
-        during_commit,
-        after_commit,
-    )
-}
-"""In the order in which a record passes them."""
+IN_TRANSACTION = (before_produce, after_produce, after_send_offsets, during_commit, after_commit)
+
+POINTS: dict[str, Point] = {point.__name__: point for point in (after_poll, mid_fan_out, *IN_TRANSACTION)}
+"""In the order in which a request passes them."""
+
+RULING_POINTS: dict[str, Point] = {point.__name__: point for point in (after_poll, after_ruling, *IN_TRANSACTION)}
+"""In the order in which a ruling passes them."""
 
 
 def _after(owner: type, name: str, then: Callable[[Any], None]) -> None:

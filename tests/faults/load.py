@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from consensus.errors import Retry
 from consensus.kafka.offset_map import decode
@@ -19,6 +21,9 @@ from tests.faults.rig import PANEL, Rig
 
 WORKERS = ("worker-0", "worker-1", "worker-2")
 IN_FLIGHT = 20
+
+RSS_GROWTH_MB = 60
+"""A worker's growth from its first decisions to the end of a backlog, whatever waits in the topic."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,56 @@ async def storm(house: Rig, *, seconds: float, every_s: float, each: int, seed: 
         changes += 1
         await asyncio.sleep(every_s)  # the storm's own pace
     return changes, changes * each
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Resident size of a worker in megabytes: once warm, and at most until its backlog was done."""
+
+    warm_mb: float
+    most_mb: float
+
+    @property
+    def growth_mb(self) -> float:
+        return self.most_mb - self.warm_mb
+
+
+async def backlog(house: Rig, *, requests: int, warm: int, in_flight: int) -> Memory:
+    """One worker works off requests that were there before it; its memory, also printed. ``warm``: after so many."""
+    await house.send(house.request(f"r-{number}") for number in range(requests))
+    worker = await house.start("worker", in_flight=in_flight)
+    async with sampled(worker.pid) as sizes:
+        await house.settled_to(requests - warm)
+        found = max(sizes)
+        await house.settled(1_200)
+    memory = Memory(found, max(sizes))
+    print(
+        f"{requests} requests, {in_flight} in flight: {memory.warm_mb:.0f} MB after {warm}, at most {max(sizes):.0f} MB"
+    )
+    return memory
+
+
+@asynccontextmanager
+async def sampled(pid: int) -> AsyncIterator[list[float]]:
+    """The resident size of a process in megabytes, again and again."""
+    sizes: list[float] = []
+
+    async def sample() -> None:
+        while True:
+            sizes.append(resident_mb(pid))
+            await asyncio.sleep(0.2)  # the samples' distance
+
+    sampling = asyncio.create_task(sample())
+    try:
+        yield sizes
+    finally:
+        sampling.cancel()
+        await asyncio.gather(sampling, return_exceptions=True)
+
+
+def resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @asynccontextmanager

@@ -23,12 +23,16 @@ class Mode(StrEnum):
 
 
 class Proxy:
-    """Stands in front of ``target`` (host and port) on ``port``. ``lost`` counts answers that were dropped."""
+    """Stands in front of ``target`` (host and port) on ``port``.
+
+    ``lost`` counts answers that were dropped; ``delay_s`` is how late every answer comes.
+    """
 
     def __init__(self, port: int, target: tuple[str, int], *, framed: bool) -> None:
         self.port = port
         self._framed = framed
         self.lost = 0
+        self.delay_s = 0.0
         self._target = target
         self._mode = Mode.PASS
         self._losing: int | None = None
@@ -83,6 +87,8 @@ class Proxy:
                 elif self._framed and struct.unpack_from(">i", frame, 4)[0] in awaited:
                     self.lost += 1
                     break
+                elif not asks and self.delay_s:
+                    await asyncio.sleep(self.delay_s)  # the fault itself
                 sink.write(frame)
                 await sink.drain()
         sink.close()

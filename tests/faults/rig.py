@@ -36,11 +36,13 @@ from consensus.testing.evidence import Evidence, gather
 from consensus.testing.oracle import violations
 from consensus.testing.paid import paid_again
 from consensus.testing.run import Allowed, reconstruct
-from consensus.types import Request
+from consensus.types import Request, Ruling
 from tests.eventually import eventually
+from tests.faults.front import Faults, Front, front
 
 PANEL = ("sim-atlas-1", "sim-borealis-2", "sim-cetus-1")
-SETTLE_S = 60.0
+SETTLE_S = 180.0
+"""Of a machine that does much else; a run that is well settles in seconds."""
 LOOK_S = 0.2
 """Between two looks at what is committed: each takes a connection, and the machine is small."""
 ENVIRONMENT = {configuration.PLACEHOLDER_KEY: "no-key-needed", "PYTHONDONTWRITEBYTECODE": ""}
@@ -51,7 +53,10 @@ QUESTIONS = 200
 
 @dataclass
 class Rig:
-    """One test's service. ``sent``: partitions and offsets of the requests that were produced."""
+    """One test's service. ``sent``: the places (topic, partition, offset) of everything that was produced.
+
+    ``provider`` is where models are asked and the oracle reads the calls; ``front`` what stands there, if anything.
+    """
 
     folder: Path
     settings: Settings
@@ -60,9 +65,10 @@ class Rig:
     engine: AsyncEngine
     producer: AIOKafkaProducer
     cases: Sequence[Case]
+    front: Front | None = None
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
-    sent: list[tuple[int, int]] = field(default_factory=list)
+    sent: list[tuple[str, int, int]] = field(default_factory=list)
     numbers: count[int] = field(default_factory=count)
 
     @property
@@ -107,9 +113,18 @@ class Rig:
             [(key.encode(), value, place if partition is None else partition) for key, value, place in values]
         )
 
-    async def send_raw(self, records: Sequence[tuple[bytes | None, bytes | None, int]]) -> None:
+    async def send_rulings(self, rulings: Iterable[Ruling]) -> None:
+        """Produce rulings, each to the partition that its task names."""
+        await self.send_raw(
+            [(one.request_id.encode(), wire.write(one), int(one.task_id.partition(":")[0])) for one in rulings],
+            noun="rulings",
+        )
+
+    async def send_raw(
+        self, records: Sequence[tuple[bytes | None, bytes | None, int]], *, noun: str = "requests"
+    ) -> None:
         """Produce records of any content: key, value and partition."""
-        topic = self.topics.requests
+        topic = self.topics.named(noun)
         futures = []
         for key, value, partition in records:
             mark = f"{partition}-{next(self.numbers)}".encode()
@@ -117,17 +132,16 @@ class Rig:
             futures.append(await self.producer.send(topic, value, key, partition=partition, headers=headers))
         for future in futures:
             found = await future
-            self.sent.append((found.partition, found.offset))
+            self.sent.append((topic, found.partition, found.offset))
 
     @property
     def partitions(self) -> int:
         return self.settings.kafka.partitions
 
     async def unfinished(self) -> int:
-        """Requests whose offsets are not committed as done."""
+        """Requests and rulings whose offsets are not committed as done."""
         found = await positions(self.settings.kafka)
-        topic = self.topics.requests
-        return sum(not done(found[topic, partition], offset) for partition, offset in self.sent)
+        return sum(not done(found[topic, partition], offset) for topic, partition, offset in self.sent)
 
     async def unmoved(self, *, seconds: float) -> None:
         """See for some time that nothing of what is unfinished gets finished."""
@@ -222,7 +236,7 @@ class Rig:
         async with aiohttp.ClientSession() as session, session.get(address) as reply:
             return int((await reply.json())["total"])
 
-    async def asked(self, number: int, *, seconds: float = 30.0) -> None:
+    async def asked(self, number: int, *, seconds: float = SETTLE_S) -> None:
         """Wait until the provider has seen ``number`` calls."""
 
         async def enough() -> bool:
@@ -230,7 +244,7 @@ class Rig:
 
         await eventually(enough, seconds=seconds)
 
-    async def died(self, name: str, *, seconds: float = 60.0) -> None:
+    async def died(self, name: str, *, seconds: float = SETTLE_S) -> None:
         """Wait until a process has ended by itself."""
         process = self.processes[name]
         await eventually(lambda: process.returncode is not None, seconds=seconds)
@@ -240,7 +254,7 @@ class Rig:
         if self.processes[name].returncode is None:
             os.kill(self.processes[name].pid, number)
 
-    async def frozen(self, name: str, *, seconds: float = 60.0) -> None:
+    async def frozen(self, name: str, *, seconds: float = SETTLE_S) -> None:
         """Wait until a process has been stopped by SIGSTOP."""
         stat = Path(f"/proc/{self.processes[name].pid}/stat")
         await eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", seconds=seconds)
@@ -261,23 +275,29 @@ async def rig(
     store: str | None = None,
     model_timeout_s: float = 10.0,
     kafka: Mapping[str, Any] | None = None,
+    faults: Faults | None = None,
 ) -> AsyncIterator[Rig]:
-    """Provider, topics and store are there; no worker runs yet. ``kafka``: settings that differ from the rig's own."""
+    """Provider, topics and store are there; no worker runs yet. ``kafka``: settings that differ from the rig's own.
+
+    ``faults``: put a `Front` with these before the provider.
+    """
     cases = vignettes(QUESTIONS, seed=11)
     port = free_port()
     provider = f"http://127.0.0.1:{port}/v1"
-    document = _document(folder, bootstrap, provider, {"prefix": prefix, "group": prefix, **(kafka or {})})
-    if store is not None:
-        document["store"] = {"url": store}
-    for model in document["models"].values():
-        model["timeout_s"] = model_timeout_s
-    settings = load(str(configuration.write(document, folder / "consensus.yaml")))
     truths = configuration.truths(cases, folder / "truths.jsonl")
     serve = [sys.executable, "-m", "consensus.demo.provider", "--port", str(port), "--questions", str(truths)]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
             running(Process("provider", serve, folder / "provider.log", {}), f"127.0.0.1:{port}")
         )
+        before = None if faults is None else await stack.enter_async_context(front(provider, faults))
+        provider = provider if before is None else f"{before.url}/v1"
+        document = _document(folder, bootstrap, provider, {"prefix": prefix, "group": prefix, **(kafka or {})})
+        if store is not None:
+            document["store"] = {"url": store}
+        for model in document["models"].values():
+            model["timeout_s"] = model_timeout_s
+        settings = load(str(configuration.write(document, folder / "consensus.yaml")))
         engine = create_engine(settings.store.url)
         stack.push_async_callback(engine.dispose)
         await migrate(engine)
@@ -285,7 +305,7 @@ async def rig(
         producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
         await producer.start()
         stack.push_async_callback(producer.stop)
-        made = Rig(folder, settings, document, provider, engine, producer, cases)
+        made = Rig(folder, settings, document, provider, engine, producer, cases, before)
         stack.push_async_callback(made.stop)
         yield made
 

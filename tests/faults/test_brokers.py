@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +16,14 @@ from consensus.types import Request
 from tests.eventually import eventually
 from tests.faults.proxy import END_TXN, proxy
 from tests.faults.rig import Rig, rig
-from tests.kafka.cluster import Broker, Cluster, cluster, free_port
+from tests.kafka.cluster import Broker, Cluster, cluster, free_ports
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600, method="signal")]
 
-DOWN_S = 20.0
-"""How long all brokers are away; `test_soak` has a minute."""
+DOWN_S = 60.0
+"""How long all brokers are away."""
 
-RECOVER_S = 180.0
+RECOVER_S = 240.0
 PATIENT = {"session_timeout_ms": 6_000, "rebalance_timeout_ms": 8_000, "request_timeout_ms": 12_000}
 
 
@@ -109,20 +110,26 @@ async def test_all_brokers_away_for_a_while(replicated: Rig, three: Cluster) -> 
 
 async def test_a_lost_answer_to_a_commit_is_found_out(tmp_path: Path, prefix: str) -> None:
     """The transaction is committed and its producer never hears of it: what it published is not published again."""
-    port = free_port()
-    with cluster(1, advertised=[port]) as running:
-        target = ("127.0.0.1", running.brokers[0].ports.client)
-        async with proxy(port, target) as between, rig(tmp_path, running.bootstrap, prefix, kafka=PATIENT) as house:
-            await house.start("worker")
-            await house.send(requests(house, "before", 5))
-            await house.settled()
-            for number in range(3):
+    reached = free_ports(3)
+    async with AsyncExitStack() as stack:
+        running = stack.enter_context(cluster(3, advertised=reached))
+        fronts = [
+            await stack.enter_async_context(proxy(port, ("127.0.0.1", broker.ports.client)))
+            for port, broker in zip(reached, running.brokers, strict=True)
+        ]
+        kafka = {"replication": 3, **PATIENT}
+        house = await stack.enter_async_context(rig(tmp_path, running.bootstrap, prefix, kafka=kafka))
+        await house.start("worker")
+        await house.send(requests(house, "before", 5))
+        await house.settled(RECOVER_S)
+        for number in range(1, 4):
+            for between in fronts:  # one of them stands before the transactions' coordinator
                 between.lose_answer(END_TXN)
-                await house.send(requests(house, f"lost-{number}", 5))
-                await house.settled()
-            assert between.lost == 3
-            evidence = await house.verify()
-            assert len(evidence.of("verdicts")) == 20
+            await house.send(requests(house, f"lost-{number}", 5))
+            await house.settled(RECOVER_S)
+            assert sum(between.lost for between in fronts) >= number
+        evidence = await house.verify()
+        assert len(evidence.of("verdicts")) == 20
 
 
 async def test_a_broker_killed_behind_a_commit_repeats_the_same_bytes_without_a_call(
@@ -135,7 +142,7 @@ async def test_a_broker_killed_behind_a_commit_repeats_the_same_bytes_without_a_
             await house.start("worker")
             for number in range(4):
                 await house.send(requests(house, f"round-{number}", 5))
-                await eventually(partial(some_finished, house, 5 * number))
+                await eventually(partial(some_finished, house, 5 * number), seconds=RECOVER_S)
                 await asyncio.to_thread(broker.kill)
                 await asyncio.to_thread(running.restart)
             await house.settled(RECOVER_S)

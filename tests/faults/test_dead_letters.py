@@ -7,9 +7,10 @@ import pytest
 from consensus.kafka.dump import Dumped
 from consensus.ledger import Ledger
 from tests.eventually import eventually
-from tests.faults.rig import Rig
+from tests.faults.rig import SETTLE_S, Rig
+from tests.hostile import CASES
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600, method="signal")]
 
 NONSENSE = (
     None,
@@ -21,6 +22,9 @@ NONSENSE = (
     b'{"id": 1}',
     b'{"id": "x", "deadline_ms": 1e999}',
 )
+
+PRODUCER_TAKES = 900_000
+"""Bytes; a larger record never reaches the topic."""
 
 
 def codes(letters: list[Dumped]) -> list[bytes]:
@@ -46,16 +50,19 @@ async def test_a_record_that_is_in_flight_at_three_crashes_is_poison(house: Rig)
     assert len(evidence.of("verdicts")) == 5
 
 
-async def test_nonsense_goes_to_the_dead_letters_and_nothing_else_stops(house: Rig) -> None:
-    """Every kind of unreadable record, between good ones."""
-    await house.start("worker")
-    for number, value in enumerate(NONSENSE):
+async def test_hostile_records_go_to_the_dead_letters_and_nothing_else_stops(house: Rig) -> None:
+    """Every kind of unreadable or malicious record, each behind a good one in the same partition."""
+    hostile = [*NONSENSE, *(case.value for case in CASES.values() if len(case.value or b"") < PRODUCER_TAKES)]
+    assert len(hostile) > 60
+    await house.start("worker", dead_letter_run=1_000, dead_letter_ratio=1.0)
+    for number, value in enumerate(hostile):
         await house.send([house.request(f"good-{number}")], partition=0)
         await house.send_raw([(b"key", value, 0)])
     await house.settled()
     evidence = await house.verify()
-    assert len(evidence.of("dead_letters")) == len(NONSENSE)
-    assert len(evidence.of("verdicts")) == len(NONSENSE)
+    assert {letter.value for letter in evidence.of("dead_letters")} == set(hostile)
+    assert len(evidence.of("dead_letters")) == len(hostile)
+    assert len(evidence.of("verdicts")) == len(hostile)
 
 
 async def test_a_flood_of_dead_letters_stops_consumption_and_a_restart_does_not_swallow_more(house: Rig) -> None:
@@ -81,7 +88,7 @@ async def test_without_the_dead_letter_topic_the_worker_stops_and_skips_nothing(
     await house.start("worker", request_timeout_ms=6_000)
     await house.send_raw([(None, b"nonsense", 0)])
     worker = house.processes["worker"]
-    await eventually(lambda: "lane opens again" in worker.tail(40), seconds=60)
+    await eventually(lambda: "lane opens again" in worker.tail(40), seconds=SETTLE_S)
     assert await house.unfinished() == 1
     await house.restore()
     await house.send([house.request("after")], partition=0)

@@ -7,7 +7,7 @@ import pytest
 from tests.eventually import eventually
 from tests.faults.rig import Rig
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600, method="signal")]
 
 
 async def test_a_calm_run_of_the_real_commands_is_clean_and_chained(house: Rig) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.death import POINTS
 from tests.faults.rig import Rig
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600, method="signal")]
 
 BEFORE, AFTER = 6, 12
 """Requests that are finished before the process is armed, and those among which it dies."""

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from tests.eventually import eventually
 from tests.faults.rig import Rig
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600, method="signal")]
 
 TRANSACTION_MS = 4_000
 SCAN_S = 0.5

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.rig import PANEL, Rig
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600, method="signal")]
 
 HELD = 8
 """Requests that the zombie had when it was frozen."""

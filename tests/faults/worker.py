@@ -17,7 +17,7 @@ def main(config: str, point: str | None = None, number: str = "1", sent: str = "
     """Run until killed or told to stop."""
     sys.modules["consensus.models.litellm"] = plain_models
     if point is not None:
-        death.POINTS[point](death.Countdown(int(number), signal.Signals[sent]))
+        (death.POINTS | death.RULING_POINTS)[point](death.Countdown(int(number), signal.Signals[sent]))
     run_process("worker", config)
 
 

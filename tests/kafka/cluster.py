@@ -20,10 +20,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from consensus.demo.processes import free_port
 from tests.kafka import distribution
+from tests.kafka.guard import Guard
 
-START_S = 90.0
-FORMAT_S = 60.0
+START_S = 180.0
+FORMAT_S = 120.0
 POLL_S = 0.05
 
 FAST = {
@@ -52,8 +54,9 @@ class Ports:
 class Broker:
     """One broker process with a data folder that outlives it."""
 
-    def __init__(self, folder: Path, ports: Ports, properties: dict[str, str]) -> None:
+    def __init__(self, folder: Path, ports: Ports, properties: dict[str, str], group: int) -> None:
         self.ports = ports
+        self._group = group
         self._folder = folder
         self._config = folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,7 +82,12 @@ class Broker:
         command = distribution.java("kafka.Kafka", str(self._config), archive=options)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                process_group=self._group,
             )
 
     def wait(self) -> None:
@@ -128,10 +136,17 @@ class Cluster:
     """Brokers that know one another; every internal topic is replicated to all of them."""
 
     def __init__(self, folder: Path, count: int, advertised: Sequence[int] = (), **properties: str) -> None:
-        ports = [Ports(free_port(), free_port(), free_port()) for _ in range(count)]
+        free = iter(free_ports(3 * count, taken=advertised))
+        ports = [Ports(next(free), next(free), next(free)) for _ in range(count)]
         reached = advertised or [port.client for port in ports]
+        self._guard = Guard(folder)
         self.brokers = [
-            Broker(folder / f"broker-{n}", ports[n - 1], _properties(folder, n, ports, reached[n - 1], properties))
+            Broker(
+                folder / f"broker-{n}",
+                ports[n - 1],
+                _properties(folder, n, ports, reached[n - 1], properties),
+                self._guard.group,
+            )
             for n in range(1, count + 1)
         ]
         self.bootstrap = ",".join(f"127.0.0.1:{port}" for port in reached)
@@ -156,6 +171,11 @@ class Cluster:
         for broker in self.brokers:
             broker.kill()
 
+    def end(self) -> None:
+        """`kill`, for good."""
+        self.kill()
+        self._guard.dismiss()
+
 
 @contextmanager
 def cluster(count: int = 1, advertised: Sequence[int] = (), **properties: str) -> Iterator[Cluster]:
@@ -167,15 +187,18 @@ def cluster(count: int = 1, advertised: Sequence[int] = (), **properties: str) -
         made.start()
         yield made
     finally:
-        made.kill()
+        made.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int, taken: Sequence[int] = ()) -> list[int]:
+    """Different ports of the loopback interface that nobody listens on now, none of them among ``taken``."""
+    found: list[int] = []
+    while len(found) < count:
+        port = free_port()
+        if port not in (*found, *taken):
+            found.append(port)
+    return found
 
 
 def _properties(folder: Path, number: int, ports: list[Ports], reached: int, more: dict[str, str]) -> dict[str, str]:
@@ -223,7 +246,7 @@ def _archive_classes() -> None:
         if temporary.is_file():
             temporary.replace(archive)
     finally:
-        first.kill()
+        first.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
 from consensus.errors import BrokerUnavailable, ConfigError, Fenced, Malformed, StoreUnavailable
 from consensus.kafka import patience
-from consensus.kafka.connect import bounded, client_options, instance_id, output_bytes
+from consensus.kafka.connect import bounded, client_options, instance_id, membership, output_bytes
 from consensus.kafka.messages import Incoming, echo, incoming, read_request, within
 from consensus.kafka.patience import patiently
 from consensus.kafka.slots import Slots
@@ -58,6 +58,12 @@ def test_member_ids() -> None:
     """As configured, else host and command, so that one process per command and host is safe by default."""
     assert instance_id(KafkaSettings(instance_id="me"), "worker") == "me"
     assert instance_id(KafkaSettings(), "worker").endswith("-worker")
+
+
+@pytest.mark.parametrize("session_ms", [500, 2_000, 10_000])
+def test_a_member_shows_itself_well_within_its_session(session_ms: int) -> None:
+    """The client library's own interval is 3 s whatever the session: such a member would be put out again and again."""
+    assert membership(KafkaSettings(session_timeout_ms=session_ms))["heartbeat_interval_ms"] <= session_ms // 3
 
 
 def test_outputs_may_be_larger_than_inputs() -> None:
