@@ -60,6 +60,14 @@ class Aggregator(Frozen):
     held_out: dict[str, float]
     """Held-out log loss of every method that was tried, in nats per ballot; ``kind`` is the best."""
 
+    @cached_property
+    def _families_of_types(self) -> frozenset[str]:
+        return frozenset(name.partition("/")[0] for name in self.answer_types)
+
+    def knows(self, answer_type: str) -> bool:
+        """Whether this sort of answer was fitted, be it as another variety (``choice`` and ``choice/…``)."""
+        return answer_type.partition("/")[0] in self._families_of_types
+
 
 class SnapshotCertificate(Frozen):
     """Among accepted requests of a class, error ≤ ``alpha`` with probability ≥ 1 − ``delta``.
@@ -154,7 +162,7 @@ class Snapshot(Frozen):
         its first. Raises ValueError when a vote names no candidate.
         """
         aggregator = self.aggregators.get("open" if open_set else "closed")
-        if aggregator is None or answer_type not in aggregator.answer_types or candidates + open_set < 1:
+        if aggregator is None or not aggregator.knows(answer_type) or candidates + open_set < 1:
             return None
         if any(vote >= candidates for vote in votes):
             raise ValueError("a vote must be smaller than the number of candidates")

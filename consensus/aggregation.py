@@ -9,10 +9,17 @@ from calibration.ballots import NoVote
 from calibration.snapshot import Snapshot
 from consensus.agreement import Agreement
 from consensus.ballot import Ballot
-from consensus.types import BallotEntry, LabelKind
+from consensus.types import AnswerSpec, BallotEntry, ChoiceSpec, LabelKind
 
 TIE = 1e-9
 """Two candidates closer than this are tied: the order of options must not decide."""
+
+
+MOST_CHARACTERS = 80
+"""Of a quantity: what is longer is prose with numbers in it."""
+
+MOST_LETTERS = 6
+"""Letters of a quantity however short it is: the unit."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,24 @@ def aggregate(
         return Posterior(None, agreement.top, None, 0, domain_known=False, fault="confidence_out_of_range")
     clipped = tuple(min(max(p, 0.0), 1.0) for p in probabilities)
     return Posterior(clipped, top, confidence, fitted.labels, fitted.domain_known)
+
+
+def stratum(spec: AnswerSpec) -> str:
+    """The sort of answer that figures are kept by: the type; ``choice/quantities`` where most options are quantities.
+
+    Some models are better at calculating than at the rest, whatever the domain.
+    """
+    if not isinstance(spec, ChoiceSpec):
+        return spec.type
+    quantities = sum(_is_quantity(option.text) for option in spec.options)
+    return "choice/quantities" if 2 * quantities > len(spec.options) else "choice"
+
+
+def _is_quantity(text: str) -> bool:
+    """Whether an option is a number with at most a unit or a formula around it: short, with digits, and few letters."""
+    if len(text) > MOST_CHARACTERS or not any(map(str.isdigit, text)):
+        return False
+    return sum(map(str.isalpha, text)) <= max(MOST_LETTERS, len(text) // 2)
 
 
 def vote(entry: BallotEntry) -> int:

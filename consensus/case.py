@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
 from calibration.lazy import LazyPlan
 from calibration.snapshot import Snapshot
+from consensus import wire
 from consensus.policy import PanelPolicy, Policy
 from consensus.types import AuditDraw, Request, Stakes
 
@@ -44,3 +46,8 @@ class Case:
         if self.full_panel or self.snapshot is None or unanimity:
             return None
         return self.snapshot.plan(self.panel.models, self.request.domain)
+
+
+def nonce_of(request: Request) -> str:
+    """16 hex characters that nobody who wrote the request's text can know, the same whenever it is asked again."""
+    return hashlib.sha256(f"nonce\x00{wire.payload_hash(request)}".encode()).hexdigest()[:16]

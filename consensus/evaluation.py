@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,13 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.ballots import NONE_OF_THESE, UNKNOWN, Ballots, NoVote
+from calibration.store.outcomes import UNUSABLE
 from consensus import answers
+from consensus.aggregation import stratum, vote
+from consensus.ballot import build, unheard
 from consensus.equivalence import Metrics, equivalence_metrics
 from consensus.errors import ConfigError
 from consensus.recorded_panel import RecordedAnswer, RecordedQuestion, recorded
-from consensus.types import ChoiceSpec, LabelKind
+from consensus.truth import right_among
+from consensus.types import ChoiceSpec, Label, LabelKind
 
-__all__ = ["RecordedAnswer", "RecordedQuestion", "ballots", "equivalence", "reading_metrics", "recorded"]
+__all__ = ["RecordedAnswer", "RecordedQuestion", "ballots", "equivalence", "prices", "reading_metrics", "recorded"]
+
+Origin = tuple[str, str, str]
+"""(source, model version, prompt hash) of a stated confidence, "" where unknown."""
 
 
 def reading_metrics(questions: Iterable[RecordedQuestion]) -> dict[str, float | int | None]:
@@ -63,7 +71,7 @@ def equivalence(questions: Iterable[RecordedQuestion]) -> Metrics | None:
             },
         }
         for question in questions
-        if not isinstance(question.spec, ChoiceSpec)
+        if isinstance(question.gold, tuple)
     ]
     return equivalence_metrics(judged) if judged else None
 
@@ -74,11 +82,14 @@ def _share(part: int, whole: int) -> float | None:
 
 @dataclass(frozen=True)
 class _Row:
+    """One ballot. ``origins``: where each member's own confidence comes from, ``None`` where it states none."""
+
     votes: list[int]
     candidates: int
     truth: int
-    confidence: list[float]
     right: frozenset[int]
+    confidence: list[float]
+    origins: list[Origin | None]
 
 
 def ballots(
@@ -90,24 +101,38 @@ def ballots(
     reply. Open answers are always read: candidates are the clusters of the answers, and the truth is the largest of
     those that hold an answer judged correct (of equally large ones the first), `NONE_OF_THESE` where there is none,
     `UNKNOWN` where nobody judged. All clusters with an answer judged correct are right: answers of one meaning are not
-    always known to be the same.
+    always known to be the same. A user's own cases are read and grouped as the service does; the truth is the candidate
+    that means the same as ``gold``, `UNKNOWN` where that cannot be told.
     """
     kept = list(questions)
     rows = [_row(question, models, use) for question in kept]
     shape = (len(kept), len(models))
+    sources, source = _sources(rows)
     return Ballots(
         models=tuple(models),
         families=tuple(_family(kept, model) for model in models),
         domains=tuple(question.domain for question in kept),
-        answer_types=tuple(question.spec.type for question in kept),
+        answer_types=tuple(stratum(question.spec) for question in kept),
         ids=tuple(question.id for question in kept),
         votes=np.array([row.votes for row in rows], dtype=np.int64).reshape(shape),
         candidates=np.array([row.candidates for row in rows], dtype=np.int64),
-        open_set=np.array([not isinstance(question.spec, ChoiceSpec) for question in kept], dtype=np.bool_),
+        open_set=np.array([answers.candidates(question.spec) is None for question in kept], dtype=np.bool_),
         truth=np.array([row.truth for row in rows], dtype=np.int64),
         confidence=np.array([row.confidence for row in rows], dtype=np.float64).reshape(shape),
+        sources=sources,
+        source=source.reshape(shape),
         right=_right(rows),
     )
+
+
+def prices(questions: Iterable[RecordedQuestion]) -> dict[str, float]:
+    """Dollars per call of each model, the mean of what its recorded calls cost; empty where some have no price."""
+    costs: dict[str, list[float]] = {}
+    for question in questions:
+        for model, reply in question.answers.items():
+            costs.setdefault(model, []).append(0.0 if reply.said is None else reply.said.cost)
+    found = {model: sum(some) / len(some) for model, some in costs.items()}
+    return found if all(found.values()) else {}
 
 
 def _right(rows: Sequence[_Row]) -> NDArray[np.bool_]:
@@ -118,6 +143,14 @@ def _right(rows: Sequence[_Row]) -> NDArray[np.bool_]:
     return table
 
 
+def _sources(rows: Sequence[_Row]) -> tuple[tuple[Origin, ...], NDArray[np.int64]]:
+    """The distinct origins of confidences, and each cell's index into them, -1 for none; flat."""
+    flat = [origin for row in rows for origin in row.origins]
+    sources = tuple(sorted({origin for origin in flat if origin is not None}))
+    number = {origin: index for index, origin in enumerate(sources)}
+    return sources, np.array([-1 if origin is None else number[origin] for origin in flat], dtype=np.int64)
+
+
 def _family(questions: Sequence[RecordedQuestion], model: str) -> str:
     for question in questions:
         if model in question.answers:
@@ -126,18 +159,20 @@ def _family(questions: Sequence[RecordedQuestion], model: str) -> str:
 
 
 def _row(question: RecordedQuestion, models: Sequence[str], use: str) -> _Row:
+    if question.request is not None:
+        return _own_row(question, models)
     closed = answers.candidates(question.spec)
     if closed is None:
         return _open_row(question, models)
     if use == "text":
         groups = answers.clusters(question.spec, _values(question, models), question=question.question)
         votes = [_vote(question, model, group) for model, group in zip(models, groups, strict=True)]
-        confidence = [_confidence(question, model) for model in models]
+        labels = [question.labels.get(model) for model in models]
     else:
         votes = [_recorded_vote(question, model, closed) for model in models]
-        confidence = [float("nan")] * len(models)
+        labels = [None] * len(models)
     truth = closed.index(question.gold)
-    return _Row(votes, len(closed), truth, confidence, frozenset({truth}))
+    return _Row(votes, len(closed), truth, frozenset({truth}), *_confidences(labels))
 
 
 def _open_row(question: RecordedQuestion, models: Sequence[str]) -> _Row:
@@ -148,7 +183,38 @@ def _open_row(question: RecordedQuestion, models: Sequence[str]) -> _Row:
     known = any(verdict is not None for verdict in judged.values())
     truth = min(right, key=lambda group: (-votes.count(group), group), default=NONE_OF_THESE if known else UNKNOWN)
     count = max((vote + 1 for vote in votes if vote >= 0), default=0)
-    return _Row(votes, count, truth, [_confidence(question, model) for model in models], frozenset(right))
+    return _Row(votes, count, truth, frozenset(right), *_confidences([question.labels.get(model) for model in models]))
+
+
+def _own_row(question: RecordedQuestion, models: Sequence[str]) -> _Row:
+    """A user's own case, from answers to candidates by the functions that decide."""
+    heard = {model: (question.said(model), question.labels[model]) for model in question.answers}
+    read = [heard.get(model) or unheard(model, "", LabelKind.NOT_ASKED) for model in models]
+    ballot = build(question.spec, read, question=question.question)
+    truth = right_among(question.spec, ballot.candidates, question.label)
+    return _Row(
+        votes=[vote(entry) for entry in ballot.entries],
+        candidates=len(ballot.candidates),
+        truth=UNKNOWN if truth == UNUSABLE else truth,
+        right=frozenset({truth} if truth >= 0 else ()),
+        confidence=[math.nan if entry.raw_confidence is None else entry.raw_confidence for entry in ballot.entries],
+        origins=[
+            None
+            if entry.raw_confidence is None
+            else (entry.confidence_source.value, entry.model_version or "", said.prompt_hash or "")
+            for entry, (said, _) in zip(ballot.entries, read, strict=True)
+        ],
+    )
+
+
+def _confidences(labels: Sequence[Label | None]) -> tuple[list[float], list[Origin | None]]:
+    """Members' own confidences and their origins, of which a published recording knows the source alone."""
+    stated = [None if label is None else label.raw_confidence for label in labels]
+    origins = [
+        None if label is None or label.raw_confidence is None else (label.confidence_source.value, "", "")
+        for label in labels
+    ]
+    return [math.nan if one is None else one for one in stated], origins
 
 
 def _values(question: RecordedQuestion, models: Sequence[str]) -> list[Any]:
@@ -166,8 +232,3 @@ def _recorded_vote(question: RecordedQuestion, model: str, closed: Sequence[Any]
         return NoVote.NOT_ASKED
     choice = question.answers[model].choice
     return NoVote.ABSTAINED if choice is None else closed.index(choice)
-
-
-def _confidence(question: RecordedQuestion, model: str) -> float:
-    confidence = question.labels[model].raw_confidence if model in question.labels else None
-    return float("nan") if confidence is None else confidence

@@ -8,16 +8,15 @@ prompt ► panel ► read ► ballot ► assess (agreement ► posterior ► kin
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from calibration.sampling import drawn
 from calibration.snapshot import Snapshot
-from consensus import policy, wire
+from consensus import policy
 from consensus.answers.injection import marks_of_context
-from consensus.case import Case
+from consensus.case import Case, nonce_of
 from consensus.decision import decision_of
 from consensus.deliberation import Deliberation, OnVote
 from consensus.dispute import Arbiters
@@ -90,7 +89,6 @@ def open_case(request: Request, resources: Resources, received_at: datetime | No
     chosen = policy.select(resources.policies, request)
     started = resources.clock()
     cls = chosen.class_of(request.domain)
-    nonce = hashlib.sha256(f"nonce\x00{wire.payload_hash(request)}".encode()).hexdigest()[:16]
     deadline = (received_at or started) + timedelta(milliseconds=request.deadline_ms or chosen.deadline_ms)
     snapshot = resources.snapshots(cls)
     audited = drawn("audit", request.tenant, request.id, chosen.audit_rate)
@@ -101,7 +99,7 @@ def open_case(request: Request, resources: Resources, received_at: datetime | No
         cls=cls,
         snapshot=snapshot,
         suspended=resources.suspended(cls) or _suspended_by(snapshot, cls),
-        nonce=nonce,
+        nonce=nonce_of(request),
         place=place,
         started=started,
         deadline=deadline,

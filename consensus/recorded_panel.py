@@ -1,31 +1,37 @@
 """Recorded panels: what real models answered, each reply read as the service reads it.
 
-Two formats of (gzipped) JSON lines, told apart by ``options``:
+Three formats of (gzipped) JSON lines, told apart by ``answer`` and ``options``:
 
 - choice: ``{"id", "category", "question", "options": [text…], "gold": "C", "answers": {model: {"family", "text",
   "choice": "C" | null}}}``; ``choice`` is what somebody else's expression found in the text.
 - open: ``{"id", "question", "gold": [text…], "answers": {model: {"family", "text", "correct": bool}}}``; people judged
   each answer.
 
+- own: a Request with ``gold`` as in `consensus.gold`, and ``answers``: {model: {"family", "text", "failure",
+  "model_version", "cost", …}}, the whole of what a model of the configuration said.
+
 A model that is missing from ``answers`` was not recorded for the question: it counts as not asked.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import heapq
 import json
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from consensus import answers
-from consensus.errors import ConfigError
-from consensus.types import Answer, AnswerSpec, ChoiceSpec, Label, Option, TextSpec
+from pydantic import ValidationError
+
+from consensus import answers, gold
+from consensus.answers.prompting import question as question_of
+from consensus.case import nonce_of
+from consensus.errors import ConfigError, Malformed
+from consensus.jsonl import numbered
+from consensus.types import Answer, AnswerSpec, ChoiceSpec, Label, LabelValue, Option, Request, TextSpec
 
 OPEN_DOMAIN = "open"
 """Domain of questions that name no category."""
@@ -34,32 +40,50 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class RecordedAnswer:
-    """One model's reply. ``choice``: the recorded option id, None for none; ``correct``: people's judgement, if any."""
+    """One model's reply.
+
+    ``choice``: the recorded option id, None for none; ``correct``: people's judgement, if any; ``said``: all that the
+    model's provider returned, where that was kept (then ``text`` is empty for a failure).
+    """
 
     family: str
     text: str
     choice: str | None = None
     correct: bool | None = None
+    said: Answer | None = None
 
 
 @dataclass(frozen=True)
 class RecordedQuestion:
-    """One question with the replies of the models that were asked. ``gold``: an option id, or accepted texts."""
+    """One question with the replies of the models that were asked.
+
+    ``gold``: an option id (choice), accepted texts (open), or a label in the form of the spec, ``None`` where no answer
+    is right (own; then ``request`` is the whole request).
+    """
 
     id: str
     domain: str
     question: str
     spec: AnswerSpec
-    gold: str | tuple[str, ...]
+    gold: LabelValue | tuple[str, ...]
     answers: Mapping[str, RecordedAnswer]
+    request: Request | None = None
 
     @cached_property
     def labels(self) -> dict[str, Label]:
         """Each reply as the service reads it."""
-        return {
-            model: answers.read(self.spec, Answer(model=model, family=reply.family, text=reply.text))
-            for model, reply in self.answers.items()
-        }
+        nonce = "" if self.request is None else nonce_of(self.request)
+        return {model: answers.read(self.spec, self.said(model), nonce) for model in self.answers}
+
+    @property
+    def label(self) -> LabelValue:
+        """``gold`` as one label; of several accepted texts the first."""
+        return self.gold[0] if isinstance(self.gold, tuple) else self.gold
+
+    def said(self, model: str) -> Answer:
+        """The reply of a model that was asked as the service would have it."""
+        reply = self.answers[model]
+        return reply.said or Answer(model=model, family=reply.family, text=reply.text)
 
 
 def recorded(
@@ -81,9 +105,11 @@ def _place(question: RecordedQuestion) -> str:
 def _questions(path: Path, models: Sequence[str] | None) -> Iterator[RecordedQuestion]:
     seen: set[str] = set()
     known: set[str] = set()
-    for number, line in _lines(path):
+    for number, line in numbered(path):
         try:
             question = _question(json.loads(line), models)
+        except Malformed as error:
+            raise ConfigError(f"{path}:{number}", str(error)) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f"{path}:{number}", f"is no recorded question: {error!r}") from None
         if question.id in seen:
@@ -96,36 +122,46 @@ def _questions(path: Path, models: Sequence[str] | None) -> Iterator[RecordedQue
             raise ConfigError("models", f"{path} holds no answer of {model!r}")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines that are not blank."""
-    number = 0
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, line
-    except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError(f"{path}:{number + 1}", f"cannot be read: {error}") from None
-
-
 def _question(record: Mapping[str, Any], models: Sequence[str] | None) -> RecordedQuestion:
     replies = {name: reply for name, reply in record["answers"].items() if models is None or name in models}
+    if "answer" in record:
+        return _own(gold.read_recorded(record), replies)
     closed = "options" in record
     spec = _choice(record["options"]) if closed else TextSpec()
     known = {option.id for option in spec.options} if isinstance(spec, ChoiceSpec) else set()
-    gold = str(record["gold"]) if closed else tuple(map(str, record["gold"]))
-    if closed and gold not in known:
-        raise ValueError(f"gold {gold!r} is none of the options")
+    right = str(record["gold"]) if closed else tuple(map(str, record["gold"]))
+    if closed and right not in known:
+        raise ValueError(f"gold {right!r} is none of the options")
     return RecordedQuestion(
         id=str(record["id"]),
         domain=str(record.get("category", OPEN_DOMAIN)),
         question=str(record["question"]),
         spec=spec,
-        gold=gold,
+        gold=right,
         answers={name: _answer(reply, known) for name, reply in replies.items()},
     )
+
+
+def _own(case: gold.GoldCase, replies: Mapping[str, Any]) -> RecordedQuestion:
+    return RecordedQuestion(
+        id=case.key,
+        domain=case.request.domain,
+        question=question_of(case.request),
+        spec=case.request.answer,
+        gold=case.gold,
+        answers={name: _said(name, reply) for name, reply in replies.items()},
+        request=case.request,
+    )
+
+
+def _said(model: str, reply: Mapping[str, Any]) -> RecordedAnswer:
+    try:
+        answer = Answer.model_validate({**reply, "model": model})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, ("answers", model, *first["loc"])))
+        raise Malformed(str(first["msg"]), field=where) from None
+    return RecordedAnswer(answer.family, answer.text or "", said=answer)
 
 
 def _choice(options: Sequence[str]) -> ChoiceSpec:

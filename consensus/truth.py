@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from calibration.ballots import NONE_OF_THESE
 from calibration.store.outcomes import UNUSABLE
 from consensus import answers
 from consensus.answers import Sameness
 from consensus.errors import Malformed
-from consensus.types import LabelValue, Signal, Status
+from consensus.types import AnswerSpec, LabelValue, Signal, Status
 
 
 def right_candidate(signal: Signal, label: LabelValue) -> int:
+    """Which of a decision's candidates a ground truth says is right: see `right_among`."""
+    return right_among(signal.answer, signal.candidates, label)
+
+
+def right_among(spec: AnswerSpec, candidates: Sequence[LabelValue], label: LabelValue) -> int:
     """Index of the candidate that means the same as ``label``; NONE_OF_THESE where none does or ``label`` is ``None``.
 
     A label that the answer spec does not allow, or that may or may not mean one of the candidates, is UNUSABLE: a guess
@@ -19,12 +26,12 @@ def right_candidate(signal: Signal, label: LabelValue) -> int:
     if label is None:
         return NONE_OF_THESE
     try:
-        value = answers.check(signal.answer, label)
+        value = answers.check(spec, label)
     except Malformed:
         return UNUSABLE
-    if value in signal.candidates:
-        return signal.candidates.index(value)
-    found = [answers.sameness(signal.answer, candidate, value) for candidate in signal.candidates]
+    if value in candidates:
+        return candidates.index(value)
+    found = [answers.sameness(spec, candidate, value) for candidate in candidates]
     if Sameness.SAME in found:
         return found.index(Sameness.SAME)
     return UNUSABLE if Sameness.UNDECIDED in found else NONE_OF_THESE
