@@ -8,7 +8,15 @@ It rests on digests, so erasing a value leaves it verifiable.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import NamedTuple
+
+ALTERED = "has other contents than were chained"
+MOVED = "is chained as something else, or after something else"
+NOT_CHAINED = "is not chained"
+NOT_THERE = "is chained, but not on the topic"
+CUT_OFF = "was chained, and is gone from the end of the chain"
+MISNAMED = "is stored under another request or version than it is about"
 
 
 class Link(NamedTuple):
@@ -18,6 +26,13 @@ class Link(NamedTuple):
     digest: bytes
     chain: bytes
     raw: bytes | None
+
+
+class Fault(NamedTuple):
+    """The first record of a partition that does not verify, and why."""
+
+    offset: int
+    what: str
 
 
 def genesis(partition: int) -> bytes:
@@ -36,17 +51,44 @@ def step(previous: bytes, offset: int, digest: bytes) -> bytes:
 
 
 class Walk:
-    """Verifies the records of one partition in ascending offset order; ``broken`` is the first offset that failed."""
+    """Verifies the stored records of one partition in ascending offset order. ``fault``: the first that failed."""
 
     def __init__(self, partition: int) -> None:
-        self.broken: int | None = None
-        self._previous = genesis(partition)
+        self.fault: Fault | None = None
+        self.head = genesis(partition)
 
     def verifies(self, link: Link) -> bool:
         """Whether this record is what was chained, at the place where it was chained."""
-        altered = link.raw is not None and digest(link.raw) != link.digest
-        moved = step(self._previous, link.offset, link.digest) != link.chain
-        self._previous = link.chain
-        if (altered or moved) and self.broken is None:
-            self.broken = link.offset
-        return self.broken is None
+        if self.fault is None and link.raw is not None and digest(link.raw) != link.digest:
+            self.fault = Fault(link.offset, ALTERED)
+        if self.fault is None and step(self.head, link.offset, link.digest) != link.chain:
+            self.fault = Fault(link.offset, MOVED)
+        self.head = link.chain
+        return self.fault is None
+
+
+class Comparison:
+    """Holds the records of one partition of the topic against its stored chain, portion by portion.
+
+    ``head``: the chain's hash before the first record, `genesis` or, where the topic no longer begins at its beginning,
+    that of the stored record before.
+    """
+
+    def __init__(self, head: bytes) -> None:
+        self.fault: Fault | None = None
+        self.head = head
+
+    def take(self, values: Mapping[int, bytes | None], links: Mapping[int, Link]) -> bool:
+        """Take all values and all links of one range of offsets, by offset; whether they agree so far."""
+        for offset in sorted(values.keys() | links.keys()):
+            if self.fault is None:
+                self.fault = self._fault(offset, values, links)
+        return self.fault is None
+
+    def _fault(self, offset: int, values: Mapping[int, bytes | None], links: Mapping[int, Link]) -> Fault | None:
+        if offset not in links:
+            return Fault(offset, NOT_CHAINED)
+        if offset not in values:
+            return Fault(offset, NOT_THERE)
+        self.head = step(self.head, offset, digest(values[offset]))
+        return Fault(offset, MOVED) if links[offset].chain != self.head else None

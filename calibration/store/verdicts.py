@@ -10,10 +10,8 @@ from typing import NamedTuple
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calibration.store import chain, tables
+from calibration.store import chain, tables, verification
 from calibration.store.writing import chunks, insert_new
-
-READ_ROWS = 1_000
 
 
 @dataclass(frozen=True)
@@ -114,27 +112,5 @@ async def changed(connection: AsyncConnection, request_ids: Iterable[str]) -> li
 
 async def first_broken(connection: AsyncConnection) -> dict[int, int]:
     """Walk every chain; the offset of the first record that does not verify, by partition. Empty when all do."""
-    table = tables.verdicts
-    partitions = await connection.execute(select(table.c.log_partition).distinct().order_by(table.c.log_partition))
-    broken = {}
-    for partition in partitions.scalars().all():
-        offset = await _first_broken(connection, partition)
-        if offset is not None:
-            broken[partition] = offset
-    return broken
-
-
-async def _first_broken(connection: AsyncConnection, partition: int) -> int | None:
-    walk = chain.Walk(partition)
-    table = tables.verdicts
-    query = (
-        select(table.c.log_offset, table.c.digest, table.c.chain, table.c.raw)
-        .where(table.c.log_partition == partition)
-        .order_by(table.c.log_offset)
-    )
-    async with connection.stream(query) as result:
-        async for rows in result.partitions(READ_ROWS):
-            for row in rows:
-                if not walk.verifies(chain.Link._make(row)):
-                    return walk.broken
-    return None
+    walked = await verification.walk(connection, {})
+    return {one.partition: one.fault.offset for one in walked if one.fault is not None}

@@ -8,9 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
+from consensus.cli.forget import forget
 from consensus.cli.options import AsJson, show
+from consensus.cli.rollback import rollback
+from consensus.cli.verify import verify
 
 app = typer.Typer(help="Fit snapshots.", rich_markup_mode=None, no_args_is_help=True)
+
+
+app.command()(verify)
+app.command()(rollback)
+app.command()(forget)
 
 
 @app.callback()

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from calibration.store import alarms, campaigns, classes, offsets, outcomes, signals, snapshots, verdicts
+from calibration.store import alarms, campaigns, classes, offsets, outcomes, rollbacks, signals, snapshots, verdicts
 from calibration.store.alarms import Alarm, subject_of
 from calibration.store.offsets import Place
 from calibration.store.outcomes import FEEDBACK, Key, OutcomeRow, Recorded
@@ -86,6 +86,7 @@ async def write(connection: AsyncConnection, batch: Batch) -> None:
     for record in batch.campaigns:
         await campaigns.put(connection, record)
     await classes.add(connection, batch.classes)
+    await rollbacks.add(connection, batch.rollbacks)
     await resolve(connection, batch.touched)
     await alarms.add(connection, batch.alarms)
 

@@ -13,6 +13,8 @@ from calibration import campaign
 from calibration.campaign import CampaignInvalid
 from calibration.classes import PREFIX as CLASS
 from calibration.classes import ClassInvalid, ClassState
+from calibration.rollback import PREFIX as ROLLBACK
+from calibration.rollback import Rollback, RollbackInvalid
 from calibration.snapshot import Snapshot, SnapshotInvalid
 from calibration.store import campaigns
 from calibration.store.alarms import Alarm
@@ -20,11 +22,12 @@ from calibration.store.campaigns import CampaignRow
 from calibration.store.classes import ClassRow
 from calibration.store.outcomes import OutcomeRow
 from calibration.store.panels import Member
+from calibration.store.rollbacks import RollbackRow
 from calibration.store.signals import SignalRow
 from calibration.store.snapshots import SnapshotRow
 from calibration.store.verdicts import VerdictRow
 from consensus import answers, wire
-from consensus.aggregation import vote
+from consensus.aggregation import stratum, vote
 from consensus.errors import Malformed
 from consensus.kafka.topics import Topics
 from consensus.types import Outcome, Signal, Verdict
@@ -64,6 +67,7 @@ class Batch:
     snapshots: list[SnapshotRow] = field(default_factory=list)
     campaigns: list[CampaignRow] = field(default_factory=list)
     classes: list[ClassRow] = field(default_factory=list)
+    rollbacks: list[RollbackRow] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
 
     @property
@@ -91,7 +95,7 @@ def read(records: Iterable[Record], topics: Topics) -> Batch:
     for record in records:
         try:
             readers[record.topic](record, batch)
-        except (Malformed, SnapshotInvalid, CampaignInvalid, ClassInvalid) as error:
+        except (Malformed, SnapshotInvalid, CampaignInvalid, ClassInvalid, RollbackInvalid) as error:
             batch.alarms.append(_unreadable(record, str(error)))
     return batch
 
@@ -135,7 +139,7 @@ def signal_row(signal: Signal, raw: bytes) -> SignalRow:
         version=signal.version,
         domain=signal.domain,
         class_name=signal.class_,
-        answer_type=signal.answer.type,
+        answer_type=stratum(signal.answer),
         open_set=answers.candidates(signal.answer) is None,
         candidates=len(signal.candidates),
         members=tuple(Member(e.model, e.family, e.model_version, e.confidence_source) for e in signal.ballot),
@@ -169,7 +173,7 @@ def outcome_row(outcome: Outcome) -> OutcomeRow:
 
 
 def _snapshot(record: Record, batch: Batch) -> None:
-    """Snapshots, and beside them campaigns and states of classes; a record without a value takes its key away."""
+    """Snapshots, and beside them campaigns, states of classes, rollbacks; without a value a key is taken away."""
     key = (record.key or b"").decode("utf-8", "replace")
     if record.value is None:
         return
@@ -177,6 +181,8 @@ def _snapshot(record: Record, batch: Batch) -> None:
         batch.campaigns.append(campaigns.row_of(campaign.read(key, record.value), record.offset, record.value))
     elif key.startswith(CLASS):
         _class(record.offset, ClassState.from_json(record.value), record.value, batch)
+    elif key.startswith(ROLLBACK):
+        batch.rollbacks.append(RollbackRow(record.partition, record.offset, Rollback.from_json(record.value)))
     elif "/" not in key or key.startswith((campaign.CERTIFIED, campaign.FROZEN)):
         _published(record, record.value, batch)
 

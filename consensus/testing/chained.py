@@ -19,17 +19,8 @@ def check(run: Run) -> Iterator[Violation]:
 
 
 def _partition(run: Run, partition: int, values: dict[int, bytes | None]) -> Iterator[Violation]:
-    topic = run.evidence.topics.verdicts
     links = {link.offset: link for link in (run.evidence.links or {}).get(partition, ())}
-    head = chain.genesis(partition)
-    for offset in sorted(values.keys() | links.keys()):
-        where = f"{topic}/{partition}@{offset}"
-        if offset not in links:
-            yield Violation("I6", where, "is not chained")
-        elif offset not in values:
-            yield Violation("I6", where, "is chained, but not on the topic")
-        else:
-            head = chain.step(head, offset, chain.digest(values[offset]))
-            if links[offset].chain != head:
-                yield Violation("I6", where, "is chained as something else, or after something else")
-                return
+    comparison = chain.Comparison(chain.genesis(partition))
+    if not comparison.take(values, links) and comparison.fault is not None:
+        where = f"{run.evidence.topics.verdicts}/{partition}@{comparison.fault.offset}"
+        yield Violation("I6", where, comparison.fault.what)
