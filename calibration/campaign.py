@@ -100,7 +100,7 @@ class Definition(Frozen):
     @property
     def scores(self) -> Floats:
         """Float (items,): confidences in the order of the walk."""
-        return np.array([item.score for item in self.items], dtype=np.float64)
+        return scores_of(self.items)
 
     def to_json(self) -> bytes:
         """Canonical JSON: equal definitions are equal bytes."""
@@ -204,7 +204,7 @@ def define(
     """
     ident = f"{cls}:{cycle}"
     ordered = sorted(items, key=lambda item: (uniform(f"campaign {ident}", *item.key), item.key))
-    scores = np.array([item.score for item in ordered], dtype=np.float64)
+    scores = scores_of(ordered)
     share = certificates.shared(delta, classes=classes, cycle=cycle)
     plan = certificates.plan(scores, alpha=alpha, delta=share * (1 - EXCLUSION_SHARE), budget=budget)
     lowest = plan.thresholds[-1] if plan.thresholds else math.inf
@@ -215,6 +215,11 @@ def define(
         "items": tuple(item for item in ordered if item.score >= lowest),
     })  # fmt: skip
     return draft.model_copy(update={"digest": draft.content_digest()})
+
+
+def scores_of(items: Sequence[Item]) -> Floats:
+    """Float (items,): their confidences."""
+    return np.array([item.score for item in items], dtype=np.float64)
 
 
 def wrongs(definition: Definition, truths: Mapping[Key, int | None], missing: Sequence[int] = ()) -> Floats:

@@ -141,6 +141,8 @@ async def calibrator(settings: Settings, around: Surroundings) -> AsyncIterator[
             timeout_s=settings.store.timeout_s,
             mark=Ledger(engine, timeout_s=settings.store.timeout_s).decisions.mark_committed,
             models=frozenset(settings.models),
+            review=settings.review,
+            audit=settings.audit,
         )
         await service.start()
         try:

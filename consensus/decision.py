@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from consensus.assessment import Assessment
@@ -119,7 +120,7 @@ def _cost_multiple(entries: tuple[BallotEntry, ...], cost: float) -> float | Non
 
 def _signal(case: Case, a: Assessment, verdict: Verdict) -> Signal:
     return Signal(
-        event_id=f"{_digest(case, 'signal')}-{verdict.version}",
+        event_id=f"{_digest(case.request, 'signal')}-{verdict.version}",
         request_id=verdict.request_id,
         tenant=verdict.tenant,
         version=verdict.version,
@@ -155,12 +156,20 @@ def _signal(case: Case, a: Assessment, verdict: Verdict) -> Signal:
 
 
 def _task(case: Case, a: Assessment, created_at: datetime) -> ReviewTask:
-    """A blind task: one candidate per cluster, in an order drawn by hash; no names, votes or confidences."""
-    request = case.request
     labels = [a.ballot.candidates[index] for index in sorted(a.ballot.votes())]
-    shuffled = sorted(labels, key=lambda label: _digest(case, f"shuffle\x00{label!r}"))
+    return review_task(case.request, case.place, labels, created_at=created_at, due_minutes=case.due_minutes)
+
+
+def review_task(
+    request: Request, place: str, labels: Sequence[LabelValue], *, created_at: datetime, due_minutes: float
+) -> ReviewTask:
+    """A blind task: one candidate per cluster, in an order drawn by hash; no names, votes or confidences.
+
+    ``place`` is the partition that rulings on it go to. The same request always has the same task id.
+    """
+    shuffled = sorted(labels, key=lambda label: _digest(request, f"shuffle\x00{label!r}"))
     return ReviewTask(
-        task_id=f"{case.place}:{_digest(case, 'task')}",
+        task_id=f"{place}:{_digest(request, 'task')}",
         request_id=request.id,
         tenant=request.tenant,
         domain=request.domain,
@@ -170,7 +179,7 @@ def _task(case: Case, a: Assessment, created_at: datetime) -> ReviewTask:
         answer=request.answer,
         candidates=tuple(Candidate(id=f"c{i + 1}", label=label) for i, label in enumerate(shuffled)),
         priority=PRIORITY[request.stakes],
-        due_at=created_at + timedelta(minutes=case.due_minutes),
+        due_at=created_at + timedelta(minutes=due_minutes),
         created_at=created_at,
     )
 
@@ -182,6 +191,6 @@ def question_of(request: Request) -> str:
     return "\n\n".join(f"{message.role}: {message.content}" for message in request.messages or ())
 
 
-def _digest(case: Case, purpose: str) -> str:
-    text = f"{purpose}\x00{case.request.tenant}\x00{case.request.id}"
+def _digest(request: Request, purpose: str) -> str:
+    text = f"{purpose}\x00{request.tenant}\x00{request.id}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]

@@ -38,6 +38,8 @@ TABLE = (
     Metric("snapshots_refused", "counter", "Snapshots that could not be used"),
     Metric("ingested", "counter", "Rows ingested by the calibrator", ("topic",)),
     Metric("refits", "counter", "Refits by result", ("result",)),
+    Metric("campaign_labels", "gauge", "Labels that the running campaign has used", ("cls",)),
+    Metric("campaign_regions", "gauge", "Regions that the running campaign has certified", ("cls",)),
     Metric("gateway_calls", "counter", "gRPC calls by method and status code", ("method", "code")),
     Metric("gateway_waiting", "gauge", "gRPC calls waiting for a verdict"),
 )

@@ -29,10 +29,9 @@ class CampaignRow:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A campaign with everything that is known of it; ``end`` is ``None`` while it runs."""
+class Later:
+    """Positions whose labels did not come in time, and the end; ``None`` while the campaign runs."""
 
-    definition: Definition
     missing: tuple[int, ...]
     end: End | None
 
@@ -68,15 +67,18 @@ async def open_ids(connection: AsyncConnection) -> list[str]:
     return list((await connection.execute(query)).scalars())
 
 
-async def find(connection: AsyncConnection, ident: str) -> Stored | None:
-    """One campaign, ``None`` where its definition is not known."""
-    rows = await connection.execute(select(T.part, T.raw).where(T.campaign == ident))
+async def definition(connection: AsyncConnection, ident: str) -> Definition | None:
+    """What a campaign froze, ``None`` where it is not known."""
+    raw = await connection.scalar(select(T.raw).where(T.campaign == ident, T.part == "definition"))
+    return None if raw is None else Definition.from_json(raw)
+
+
+async def later(connection: AsyncConnection, ident: str) -> Later:
+    """What became of a campaign after it was opened."""
+    rows = await connection.execute(select(T.part, T.raw).where(T.campaign == ident, T.part != "definition"))
     parts = {row.part: row.raw for row in rows}
-    if "definition" not in parts:
-        return None
     missing = Missing.from_json(parts["missing"]).positions if "missing" in parts else ()
-    end = End.from_json(parts["end"]) if "end" in parts else None
-    return Stored(Definition.from_json(parts["definition"]), missing, end)
+    return Later(missing, End.from_json(parts["end"]) if "end" in parts else None)
 
 
 async def certifying(connection: AsyncConnection) -> dict[str, End]:

@@ -10,12 +10,15 @@ from typing import NamedTuple
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calibration.audits import AuditPlan, plan_of
 from calibration.classes import ClassState
 from calibration.store import tables
 from calibration.store.writing import insert_new
 
 S = tables.signals.c
 L = tables.labels.c
+
+PLANNED = 10_000
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,15 @@ async def accepting(connection: AsyncConnection) -> list[str]:
     """Classes that have accepted anything."""
     query = select(S.class_name).where(S.status == "accepted").distinct().order_by(S.class_name)
     return list((await connection.execute(query)).scalars())
+
+
+async def audit_plans(connection: AsyncConnection, now: datetime) -> list[AuditPlan]:
+    """Audits against plan of every class that accepts, from its latest `PLANNED` draws at most."""
+    plans = []
+    for cls in await accepting(connection):
+        rows = await decisions(connection, cls, audited=True, most=PLANNED)
+        plans.append(plan_of(cls, [(row.decided_at, row.truth is not None) for row in rows], now))
+    return plans
 
 
 async def newest(connection: AsyncConnection) -> datetime | None:

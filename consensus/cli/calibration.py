@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from consensus.cli.certify import certify
 from consensus.cli.forget import forget
 from consensus.cli.options import AsJson, show
 from consensus.cli.rollback import rollback
@@ -16,6 +17,7 @@ from consensus.cli.verify import verify
 app = typer.Typer(help="Fit snapshots.", rich_markup_mode=None, no_args_is_help=True)
 
 
+app.command()(certify)
 app.command()(verify)
 app.command()(rollback)
 app.command()(forget)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Collection
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 import structlog
 from aiokafka import AIOKafkaConsumer
@@ -13,15 +14,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calibration.store.offsets import Place
 from consensus.errors import StoreUnavailable
+from consensus.kafka.campaigns import Campaigns
 from consensus.kafka.connect import client_options, instance_id, membership
 from consensus.kafka.feed import Delivery, Feed
 from consensus.kafka.ingest import Ingest, Mark, Moved
 from consensus.kafka.refits import Refits
 from consensus.kafka.snapshots import Publisher
 from consensus.kafka.topics import Topics
+from consensus.kafka.watch import Watch
+from consensus.ledger.tasks import Tasks
 from consensus.ledger.transactions import Transactions
 from consensus.metrics import Metrics
-from consensus.settings import DriftSettings, KafkaSettings
+from consensus.settings import AuditSettings, DriftSettings, KafkaSettings, ReviewSettings
 
 BATCH = 2_000
 """Records in one store transaction at most."""
@@ -42,7 +46,7 @@ class Calibrator:
 
     ``timeout_s`` bounds each transaction on the store. ``mark`` marks published versions as committed in the ledger,
     which a worker that died after its transaction could not. ``models``: the configured names, the only ones that
-    snapshots speak of.
+    snapshots speak of. ``review`` and ``audit``: when tasks of campaigns are due, and when a label is missing.
     """
 
     def __init__(
@@ -55,22 +59,31 @@ class Calibrator:
         timeout_s: float,
         mark: Mark,
         models: Collection[str] | None = None,
+        review: ReviewSettings | None = None,
+        audit: AuditSettings | None = None,
     ) -> None:
         self._topics = Topics(kafka.prefix)
         self._kafka = kafka
         self._metrics = metrics
         self._publisher = Publisher(kafka)
-        transactions = Transactions(engine, timeout_s)
+        transactions, reading = Transactions(engine, timeout_s), Transactions(engine, READ_S)
         self._ingest = Ingest(transactions, self._topics, mark)
         self._refits = Refits(
-            transactions,
-            Transactions(engine, READ_S),
-            drift,
-            self._publisher.publish,
+            transactions, reading, drift, self._publisher.publish, metrics, clock=time.monotonic, models=models
+        )
+        self._campaigns = Campaigns(
+            reading,
+            Tasks(transactions),
+            self._publisher,
+            self._topics,
+            review or ReviewSettings(),
             metrics,
             clock=time.monotonic,
-            models=models,
+            now=_utc_now,
         )
+        horizon_hours = (audit or AuditSettings()).horizon_hours
+        record = self._publisher.record
+        self._watch = Watch(transactions, reading, record, horizon_hours, clock=time.monotonic, now=_utc_now)
         self._feed: Feed
         self._stack = AsyncExitStack()
         self._pause_s = BACKOFF_S[0]
@@ -111,7 +124,13 @@ class Calibrator:
             await self._store(delivery)
         self._report_lag()
         if len(delivery.records) < most and self._leads():
-            await self._refits.consider(news=bool(delivery.records))
+            await self._follow_up(news=bool(delivery.records))
+
+    async def _follow_up(self, *, news: bool) -> None:
+        """What is derived from all that was ingested, once the end of the topics is reached."""
+        await self._refits.consider(news=news)
+        await self._campaigns.consider(news=news)
+        await self._watch.consider(news=news)
 
     async def _store(self, delivery: Delivery) -> None:
         await self._ingest.store(delivery.records, delivery.begin)
@@ -131,7 +150,7 @@ class Calibrator:
         self._pause_s = min(2 * self._pause_s, BACKOFF_S[1])
 
     def _leads(self) -> bool:
-        """One member of the group refits: the one that reads the first partition of the outcomes."""
+        """One member of the group refits and leads campaigns: the one with the first partition of the outcomes."""
         first: Place = (self._topics.outcomes, 0)
         return first in self._feed.assigned
 
@@ -149,3 +168,7 @@ class Calibrator:
             **membership(self._kafka),
             **client_options(self._kafka),
         )
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)

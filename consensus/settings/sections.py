@@ -160,6 +160,8 @@ class AuditSettings(Section):
     """Share of requests, accepted ones included, that people check blind (``audit_rate`` of a policy)."""
     exploration_rate: float = Field(default=0.05, ge=0, le=1)
     """Share of requests that ask the full panel whatever the snapshot says (``exploration_rate`` of a policy)."""
+    horizon_hours: float = Field(default=168.0, gt=0)
+    """Time for a label: an audit without one counts as an error, for certificates and for their monitor."""
 
 
 class AuthSettings(Section):

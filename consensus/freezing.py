@@ -1,0 +1,143 @@
+"""Opening a campaign: snapshot, archive, order, start, budget and boundary are frozen before the first label."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from calibration import campaign, certificates
+from calibration.campaign import CERTIFIED, FROZEN, Definition, Item
+from calibration.snapshot import Snapshot
+from calibration.store import campaigns, classes, snapshots
+from calibration.store.classes import Decided
+from consensus import wire
+from consensus.archive import Rule, item
+from consensus.certificate import rule_of
+from consensus.errors import ConsensusError
+from consensus.kafka.snapshots import NAME
+from consensus.ledger.tasks import Tasks
+from consensus.ledger.transactions import Transactions
+from consensus.policy import PanelPolicy, Policy
+from consensus.types import Signal
+
+ARCHIVE = 20_000
+"""Requests of an archive at most, the latest."""
+
+READ_S = 300.0
+
+
+class NothingToCertify(ConsensusError):
+    """A campaign cannot be opened; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be certified.
+
+    ``delta`` is promised for all classes of the policy and all cycles of this class together; ``budget`` is in labels.
+    """
+
+    cls: str
+    policy: Policy
+    panel: PanelPolicy
+    alpha: float
+    delta: float
+    budget: int
+    horizon_hours: float
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A campaign that may be opened by publishing first the snapshot, then the definition.
+
+    ``would_do``: labels that would probably certify something, by the confidences; ``None``: no number would.
+    """
+
+    snapshot: Snapshot
+    definition: Definition
+    would_do: int | None
+
+    @property
+    def promising(self) -> bool:
+        """Whether the budget is probably enough for something."""
+        return self.would_do is not None and self.would_do <= self.definition.plan.budget
+
+
+async def freeze(engine: AsyncEngine, wanted: Wanted, now: datetime) -> Opening:
+    """Freeze a campaign on what the store holds. Raises NothingToCertify and StoreUnavailable."""
+    reading = Transactions(engine, READ_S)
+    async with reading.read("reading the archive") as connection:
+        cycle = await _cycle(connection, wanted.cls)
+        snapshot = await _in_use(connection)
+        same = await _same_fit(connection, snapshot, wanted.cls)
+        rows = await classes.decisions(connection, wanted.cls, since=snapshot.fitted_at, most=ARCHIVE)
+    frozen = campaign.frozen(snapshot, wanted.cls)
+    rule = Rule(frozen, wanted.policy, wanted.panel, same)
+    askable = await Tasks(reading).askable([(row.tenant, row.request_id) for row in rows])
+    fresh = [row for row in rows if _unfitted(row, snapshot) and (row.tenant, row.request_id) in askable]
+    items = await asyncio.to_thread(_items, fresh, rule)
+    if not any(one.score > 0 for one in items):
+        raise NothingToCertify(
+            f"none of {len(rows)} requests of {wanted.cls} decided since {snapshot.version} was fitted could be "
+            "accepted by it: a campaign audits requests that the snapshot has not learned from"
+        )
+    definition = campaign.define(
+        items,
+        cls=wanted.cls,
+        cycle=cycle,
+        policy=wanted.policy.name,
+        rule=rule_of(wanted.policy, wanted.panel),
+        snapshot=frozen,
+        alpha=wanted.alpha,
+        delta=wanted.delta,
+        classes=len(wanted.policy.class_names),
+        budget=wanted.budget,
+        opened_at=now,
+        horizon_hours=wanted.horizon_hours,
+    )
+    return Opening(frozen, definition, _would_do(items, definition))
+
+
+async def _cycle(connection: AsyncConnection, cls: str) -> int:
+    """The number of the next campaign of a class."""
+    earlier = await campaigns.all_ids(connection, cls)
+    if running := set(earlier) & set(await campaigns.open_ids(connection)):
+        raise NothingToCertify(f"the campaign {running.pop()} has not ended: one at a time for each class")
+    return len(earlier) + 1
+
+
+async def _in_use(connection: AsyncConnection) -> Snapshot:
+    raw = await snapshots.current(connection, NAME)
+    if raw is None:
+        raise NothingToCertify("no snapshot has been published yet: a certificate binds a fitted snapshot")
+    return Snapshot.from_json(raw)
+
+
+async def _same_fit(connection: AsyncConnection, snapshot: Snapshot, cls: str) -> frozenset[str]:
+    """Versions of the same fit that requests of the class may have been decided with."""
+    found = {snapshot.version, snapshot.basis}
+    for name in (f"{CERTIFIED}{cls}", f"{FROZEN}{cls}"):
+        for version in await snapshots.history(connection, name):
+            raw = await snapshots.raw(connection, version)
+            if raw is not None and Snapshot.from_json(raw).basis == snapshot.basis:
+                found.add(version)
+    return frozenset(found)
+
+
+def _unfitted(row: Decided, snapshot: Snapshot) -> bool:
+    """A label that is older than the fit may have been learned from, whenever the request was decided."""
+    return row.observed_at is None or row.observed_at > snapshot.fitted_at
+
+
+def _items(rows: Sequence[Decided], rule: Rule) -> list[Item]:
+    found = (item(wire.read_own(Signal, row.raw), rule) for row in rows)
+    return [one for one in found if one is not None]
+
+
+def _would_do(items: Sequence[Item], definition: Definition) -> int | None:
+    scores = campaign.scores_of(items)
+    return certificates.labels_needed(scores, alpha=definition.alpha, delta=definition.plan.delta)
