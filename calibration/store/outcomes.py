@@ -1,11 +1,13 @@
 """Outcomes: every ground truth that ever arrived, and the one label that they make per request.
 
-A later outcome of the same source supersedes an earlier one; sources that contradict one another make no label until
-one of them is corrected; feedback makes none ever. An outcome for an unknown request is kept until its signal arrives.
+A later outcome of the same source supersedes an earlier one. Two sources that contradict one another make no label
+until one of them is corrected or a third decides; feedback makes none ever. An outcome for an unknown request is kept
+until its signal arrives.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,16 +92,17 @@ async def set_truths(connection: AsyncConnection, truths: Mapping[str, int]) -> 
 def adjudicate(outcomes: Sequence[Recorded]) -> LabelRow | None:
     """The label that the outcomes of one request make, ``None`` where they make none.
 
-    Takes the latest of each source, leaves out feedback, unusable labels and outcomes without a signal.
+    Takes the latest of each source, leaves out feedback, unusable labels and outcomes without a signal. What more than
+    half of the sources say holds.
     """
     latest = {outcome.source: outcome for outcome in outcomes}  # given oldest first
     counted = [o for o in latest.values() if o.source != FEEDBACK and o.truth is not None and o.truth != UNUSABLE]
     if not counted:
         return None
-    truths = {outcome.truth for outcome in counted}
+    truth, sources = Counter(outcome.truth for outcome in counted).most_common(1)[0]
     newest = max(outcome.observed_at for outcome in counted)
     first = counted[0]
-    return LabelRow(first.tenant, first.request_id, truths.pop() if len(truths) == 1 else None, newest)
+    return LabelRow(first.tenant, first.request_id, truth if 2 * sources > len(counted) else None, newest)
 
 
 async def set_labels(connection: AsyncConnection, labels: Mapping[Key, LabelRow | None]) -> None:
@@ -132,6 +135,30 @@ async def counts(connection: AsyncConnection) -> Counts:
         (await connection.execute(waiting)).scalar_one(),
         (await connection.execute(unusable)).scalar_one(),
     )
+
+
+class Contradiction(NamedTuple):
+    """A request whose sources disagree. ``said``: the latest truth of each source, as (source, candidate)."""
+
+    tenant: str
+    request_id: str
+    observed_at: datetime
+    said: tuple[tuple[str, int], ...]
+
+
+async def contradictions(connection: AsyncConnection, *, most: int) -> list[Contradiction]:
+    """The requests that wait for adjudication, the newest ``most`` first."""
+    table = tables.labels
+    query = select(table.c.tenant, table.c.request_id, table.c.observed_at).where(table.c.truth.is_(None))
+    rows = (await connection.execute(query.order_by(table.c.observed_at.desc(), table.c.request_id).limit(most))).all()
+    groups = await of_requests(connection, (row.request_id for row in rows))
+    return [Contradiction(*row, said=_said(groups.get((row.tenant, row.request_id), ()))) for row in rows]
+
+
+def _said(group: Iterable[Recorded]) -> tuple[tuple[str, int], ...]:
+    latest = {one.source: one.truth for one in group if one.source != FEEDBACK}
+    said = ((source, truth) for source, truth in sorted(latest.items()) if truth is not None)
+    return tuple((source, truth) for source, truth in said if truth != UNUSABLE)
 
 
 async def evidence(connection: AsyncConnection) -> int:
