@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 
 
-async def eventually(holds: Callable[[], object | Awaitable[object]], *, seconds: float = 20.0) -> None:
+async def eventually(holds: Callable[[], object | Awaitable[object]], *, seconds: float = 60.0) -> None:
     """Return once ``holds()`` is true; TimeoutError after ``seconds``."""
     async with asyncio.timeout(seconds):
         while True:

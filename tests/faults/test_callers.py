@@ -34,7 +34,7 @@ def verdicts(evidence: Evidence) -> dict[bytes, set[bytes]]:
 
 
 async def test_kafka_and_grpc_at_once_get_one_verdict(house: Rig) -> None:
-    """The same ids from a producer and from callers who wait, while every model takes its time: the oracle counts calls."""
+    """The same ids from a producer and from callers who wait, while every model takes its time: one round of calls."""
     await house.start("worker")
     await house.start("gateway", service="gateway")
     await house.order(latency_s=1.0)

@@ -12,6 +12,13 @@ from consensus.demo.broker import embedded_broker
 from tests.kafka.cluster import cluster
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test on a real broker that takes too long fails by itself, so that what it started is still taken down."""
+    for item in items:
+        if item.get_closest_marker("kafka") is not None and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(300, method="signal"))
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def broker() -> AsyncIterator[str]:
     """``host:port`` of a running embedded broker."""

@@ -1,10 +1,14 @@
-"""Apache Kafka's own jars through Maven, cached outside the tree; no Docker."""
+"""Apache Kafka's own jars through Maven, cached outside the tree; no Docker.
+
+``python -m tests.kafka.distribution`` fetches them, or says what is missing and ends with 1.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,10 +38,10 @@ def home() -> Path:
 def jars() -> Path:
     """The folder with the jars, filled on first use (a minute). Raises KafkaMissing."""
     folder = home() / "jars"
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            raise KafkaMissing(f"the tests on real Kafka need {program}: install a JDK (17 or newer) and Maven")
     if not folder.is_dir():
-        for program in ("java", "mvn"):
-            if shutil.which(program) is None:
-                raise KafkaMissing(f"the tests on real Kafka need {program}: install a JDK (17 or newer) and Maven")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="filling-") as temporary:
             _put_in_place(_copied(Path(temporary)), folder)
@@ -60,7 +64,10 @@ def _copied(folder: Path) -> Path:
     pom, target = folder / "pom.xml", folder / "jars"
     pom.write_text(POM.format("".join(DEPENDENCY.format(*artifact) for artifact in ARTIFACTS)), encoding="utf-8")
     command = ["mvn", "-q", "-B", "-f", str(pom), COPY, "-DincludeScope=runtime", f"-DoutputDirectory={target}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=MAVEN_S, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=MAVEN_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise KafkaMissing(f"Maven did not fetch Kafka {VERSION} within {MAVEN_S} s") from None
     if done.returncode or not any(target.glob("kafka_*.jar")):
         raise KafkaMissing(f"Maven could not fetch Kafka {VERSION}:\n{(done.stdout + done.stderr)[-2_000:]}")
     return target
@@ -73,3 +80,10 @@ def _put_in_place(filled: Path, folder: Path) -> None:
     except OSError:
         if not folder.is_dir():
             raise
+
+
+if __name__ == "__main__":
+    try:
+        jars()
+    except KafkaMissing as missing:
+        sys.exit(str(missing))

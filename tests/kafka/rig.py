@@ -112,7 +112,7 @@ class Rig:
             return all(len(self.seen[noun]) >= count for noun, count in counts.items())
 
         try:
-            await eventually(enough, seconds=30)
+            await eventually(enough)
         except TimeoutError:
             raise AssertionError({noun: len(records) for noun, records in self.seen.items()}) from None
 
@@ -132,7 +132,7 @@ class Rig:
     async def position(self, partition: int = 0, topic: str = "requests") -> Position:
         async with administration(self.settings) as admin:
             source = TopicPartition(self.topics.named(topic), partition)
-            return await committed(admin, self.settings.group, source, seconds=5)
+            return await committed(admin, self.settings.group, source, seconds=30)
 
     async def committed_to(self, offset: int, partition: int = 0, topic: str = "requests") -> None:
         """Wait until everything below ``offset`` is committed."""

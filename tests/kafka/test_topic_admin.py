@@ -50,8 +50,8 @@ async def test_the_group_gets_a_first_offset(settings: KafkaSettings) -> None:
     async with administration(settings) as admin:
         for noun in ("requests", "rulings"):
             first = TopicPartition(Topics(settings.prefix).named(noun), 0)
-            assert await committed(admin, settings.group, first, seconds=5) == Position(0)
-        assert await committed(admin, settings.group, moved, seconds=5) == Position(5, metadata)
+            assert await committed(admin, settings.group, first, seconds=30) == Position(0)
+        assert await committed(admin, settings.group, moved, seconds=30) == Position(5, metadata)
 
 
 async def test_no_offset_is_never_taken_for_zero(settings: KafkaSettings) -> None:
@@ -70,7 +70,7 @@ async def test_foreign_metadata_is_ignored(settings: KafkaSettings) -> None:
     partition = TopicPartition(Topics(settings.prefix).requests, 0)
     await commit(settings, partition, 7, "set by hand")
     async with administration(settings) as admin:
-        assert await committed(admin, settings.group, partition, seconds=5) == Position(7)
+        assert await committed(admin, settings.group, partition, seconds=30) == Position(7)
 
 
 async def test_unequal_partitions_are_found(settings: KafkaSettings) -> None:
