@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from arbiters.eligibility import Order
 from arbiters.sanitise import MARK, characters, free_text, marked
 from consensus.answers import TYPES
 from consensus.answers.prompting import question
 from consensus.dispute import Dispute
-from consensus.models.protocol import Prompt, template_hash
+from consensus.models.protocol import Prompt, call_headers, template_hash
 from consensus.types import AnswerSpec, ChoiceSpec, LabelsSpec, LabelValue, Message, ObjectSpec, Request, TextSpec
 
 TEMPLATE = "arbiter-compare/1"
@@ -53,7 +53,7 @@ class Comparison:
         said = Message(role="assistant", content=reply[:4_000] or "(empty)")
         again = Message(role="user", content=REPAIR.format(decisions=_decisions(self.ids)))
         messages = (*self.prompt.messages, said, again)
-        return Prompt(messages, self.prompt.template, self.prompt.hash, self.prompt.schema)
+        return replace(self.prompt, messages=messages)
 
 
 def compare(dispute: Dispute, order: Order, candidate_chars: int) -> Comparison:
@@ -73,7 +73,7 @@ def compare(dispute: Dispute, order: Order, candidate_chars: int) -> Comparison:
         Message(role="system", content=INSTRUCTIONS.format(nonce=nonce, decisions=_decisions(ids))),
         Message(role="user", content="\n\n".join(blocks)),
     )
-    return Comparison(Prompt(messages, TEMPLATE, HASH, _schema(ids)), ids)
+    return Comparison(Prompt(messages, TEMPLATE, HASH, _schema(ids), headers=call_headers(dispute.request)), ids)
 
 
 def rendered(spec: AnswerSpec, label: LabelValue, limit: int) -> str:

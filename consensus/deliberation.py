@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from consensus import answers, panel
 from consensus import ballot as ballots
@@ -16,7 +17,7 @@ from consensus.case import Case
 from consensus.dispute import Arbiters, Candidate, Dispute
 from consensus.equivalence_judge import Judge
 from consensus.models import Member
-from consensus.models.protocol import Budget, CallLog
+from consensus.models.protocol import Budget, CallLog, call_headers
 from consensus.types import Answer, Arbitration, BallotEntry, Failure, Label, LabelKind, Route, TextSpec
 
 OnVote = Callable[[BallotEntry], None]
@@ -42,7 +43,7 @@ class Deliberation:
         self._deadline = deadline
         self._on_vote = on_vote
         self._budget = Budget(case.policy.budget)
-        self._prompt = answers.prompt(case.request, case.nonce)
+        self._prompt = replace(answers.prompt(case.request, case.nonce), headers=call_headers(case.request))
         self._heard: dict[str, Answer] = {}
         self._plan = case.plan()
         self._order = list(self._plan.order if self._plan else case.panel.models)

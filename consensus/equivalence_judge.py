@@ -19,7 +19,7 @@ from consensus.answers.prompting import question
 from consensus.answers.structured import objects
 from consensus.errors import ModelError
 from consensus.models import Member
-from consensus.models.protocol import Budget, CallLog, Prompt, template_hash
+from consensus.models.protocol import Budget, CallLog, Prompt, call_headers, template_hash
 from consensus.panel import failed
 from consensus.types import Answer, LabelValue, Message, Request
 
@@ -107,7 +107,7 @@ class Judge:
             Message(role="system", content=INSTRUCTIONS.format(nonce=nonce)),
             Message(role="user", content=data),
         )
-        return Prompt(messages, TEMPLATE, HASH, SCHEMA)
+        return Prompt(messages, TEMPLATE, HASH, SCHEMA, headers=call_headers(self.request))
 
 
 def _said(answer: Answer) -> bool | None:

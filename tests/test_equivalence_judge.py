@@ -11,7 +11,7 @@ from consensus.answers import Sameness
 from consensus.equivalence_judge import Judge
 from consensus.errors import ModelError
 from consensus.models import Member
-from consensus.models.protocol import Budget, MemoryLog, Prompt
+from consensus.models.protocol import Budget, MemoryLog, Prompt, call_headers
 from consensus.pipeline import Resources, decide
 from consensus.policy import BudgetPolicy, ModelPolicy, PanelPolicy
 from consensus.types import Answer, Failure, Kind
@@ -100,3 +100,10 @@ async def test_the_pipeline_puts_undecided_texts_to_the_policys_judge() -> None:
         oracle = members["judge"].model
         assert isinstance(oracle, Oracle)
         assert len(oracle.prompts) == calls
+
+
+async def test_its_calls_say_whose_they_are() -> None:
+    """As those of the panel and the arbiters do."""
+    oracle = Oracle({FIRST: True, SECOND: True})
+    await judge(oracle).judged([FIRST, SECOND])
+    assert [prompt.headers for prompt in oracle.prompts] == [call_headers(request(answer=TEXT))] * 2

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from consensus.errors import BudgetSpent
 from consensus.policy import BudgetPolicy
-from consensus.types import Answer, Message
+from consensus.types import Answer, Message, Request
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,16 @@ class Prompt:
     options: tuple[str, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
     """Tracing only (``traceparent``, ``x-request-id``); set by the service, never from a request's fields."""
+
+
+def call_id(tenant: str, request_id: str) -> str:
+    """What a provider is told about whose call it is: 32 hex characters, from which nobody learns an id or a tenant."""
+    return hashlib.sha256(f"call\x00{tenant}\x00{request_id}".encode()).hexdigest()[:32]
+
+
+def call_headers(request: Request) -> dict[str, str]:
+    """Headers of every call that is paid for a request, by the panel, arbiters or judges."""
+    return {"x-request-id": call_id(request.tenant, request.id)}
 
 
 def template_hash(template: str, text: str) -> str:

@@ -26,11 +26,10 @@ CALLS_S = 60.0
 
 @dataclass(frozen=True)
 class Call:
-    """One call as the provider saw it. ``prompt``: SHA-256 of the words; ``status`` is None while it has no answer."""
+    """One call as the provider saw it. ``request``: its ``x-request-id``, see `consensus.models.protocol.call_id`."""
 
     model: str
-    prompt: str
-    status: int | None = 200
+    request: str | None
 
 
 @dataclass(frozen=True)
@@ -107,4 +106,4 @@ async def _calls(provider: str) -> Sequence[Call]:
         report = await got.json()
     if report["dropped"]:
         raise ValueError(f"the provider has forgotten {report['dropped']} calls: the run was too long for its log")
-    return [Call(entry["model"], entry["prompt"], entry["status"]) for entry in report["log"]]
+    return [Call(entry["model"], entry["request_id"]) for entry in report["log"]]

@@ -1,24 +1,22 @@
 """I5: every paid call is in the ledger and within its request's budget; a recorded answer is never paid for again.
 
-Calls of the panel are told apart by their words, which hold a nonce of the request; calls of arbiters are counted by
-model. A call that reached the provider and is in no stored decision was paid for in vain: that is excused only as far
-as the test's crashes explain it (`Allowed.paid_again`).
+Every call, of the panel, of arbiters and of judges, says in a header whose it is. A call that reached the provider and
+is in no stored decision was paid for in vain: that is excused only as far as the test's crashes explain it
+(`Allowed.paid_again`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from pydantic import TypeAdapter
 
-from consensus import answers
 from consensus.case import Case
+from consensus.models.protocol import call_id
 from consensus.testing.run import Key, Run, Violation
 from consensus.types import Answer, Verdict
 
-PANEL = "panel:"
 ROUNDING = 1e-9
 """Sums of money are floating point."""
 
@@ -45,35 +43,25 @@ def check(run: Run) -> Iterator[Violation]:
 
 
 def paid_again(run: Run) -> Counter[str]:
-    """Calls that the provider saw beyond the attempts that the ledger holds, by request (panel) or model (others).
+    """Calls that the provider saw beyond the attempts that the ledger holds, by request and model.
 
     Right after a crash these are the answers that could not be recorded; at the end of a run, calls paid for in vain.
     """
-    seen: Counter[tuple[str, str]] = Counter((call.model, call.prompt) for call in run.evidence.calls)
-    ledger = _ledger(run)
+    ids = {call_id(*asked.key): asked.key[1] for asked in run.asked if asked.key is not None}
+    seen = Counter((call.request, call.model) for call in run.evidence.calls)
+    held: Counter[tuple[str | None, str]] = Counter()
+    for key, recorded in _ledger(run).items():
+        for answer in recorded.values():
+            held[call_id(*key), _asked_as(run, answer)] += answer.attempts
     again: Counter[str] = Counter()
-    for asked in run.asked:
-        if asked.case is None or asked.key is None:
-            continue
-        words = prompt_digest(asked.case)
-        for name in asked.case.panel.models:
-            model = run.settings.models[name].model.partition("/")[2]
-            held = ledger.get(asked.key, {}).get(f"{PANEL}{name}")
-            again[f"{asked.key[1]} {name}"] += max(0, seen.pop((model, words), 0) - (held.attempts if held else 0))
-    others: Counter[str] = Counter()
-    for (model, _), count in seen.items():
-        others[model] += count
-    for recorded in ledger.values():
-        for call, answer in recorded.items():
-            if not call.startswith(PANEL):
-                others[run.settings.models[answer.model].model.partition("/")[2]] -= answer.attempts
-    return again + Counter({model: count for model, count in others.items() if count > 0})
+    for (request, model), count in (seen - held).items():
+        again[f"{ids.get(request or '', 'nobody')} {model}"] += count
+    return again
 
 
-def prompt_digest(case: Case) -> str:
-    """How the provider's log names the words that the panel is asked a request in."""
-    prompt = answers.prompt(case.request, case.nonce)
-    return hashlib.sha256("\n\n".join(message.content for message in prompt.messages).encode()).hexdigest()
+def _asked_as(run: Run, answer: Answer) -> str:
+    """The name under which the provider knows the model that answered."""
+    return run.settings.models[answer.model].model.partition("/")[2]
 
 
 def _ledger(run: Run) -> Mapping[Key, Mapping[str, Answer]]:

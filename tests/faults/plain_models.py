@@ -62,7 +62,8 @@ class LiteLLM:
         }
         address = f"{self._policy.api_base}/chat/completions"
         try:
-            async with asyncio.timeout(seconds), self._connections.session().post(address, json=body) as reply:
+            session = self._connections.session()
+            async with asyncio.timeout(seconds), session.post(address, json=body, headers=prompt.headers) as reply:
                 if reply.status != 200:
                     failure = FAILURES.get(reply.status, Failure.UNAVAILABLE)
                     raise ModelError(failure, f"status {reply.status}", retryable=reply.status != 400)

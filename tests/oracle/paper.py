@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import arbiters
 from calibration.store import chain
 from calibration.store.chain import Link
 from consensus import wire
@@ -16,14 +17,14 @@ from consensus.kafka.dump import Dumped
 from consensus.kafka.offsets import Position
 from consensus.kafka.topics import Topics
 from consensus.ledger import Version
-from consensus.models.protocol import MemoryLog
-from consensus.pipeline import Resources, decide, open_case
+from consensus.models import Member
+from consensus.models.protocol import Budget, MemoryLog, Model, Prompt
+from consensus.pipeline import Resources, decide
 from consensus.ruling import next_version, outcome_of
 from consensus.settings import Settings
 from consensus.settings.load import parse
 from consensus.testing.evidence import Call, Evidence
-from consensus.testing.paid import prompt_digest
-from consensus.types import Request, ReviewTask, Ruling, RulingDecision, Verdict
+from consensus.types import Answer, Request, ReviewTask, Ruling, RulingDecision, Verdict
 from tests.models_fake import member, says
 
 TOPICS = Topics()
@@ -35,16 +36,34 @@ SETTINGS: Settings = parse(
         "kafka": {"partitions": PARTITIONS},
         "models": {
             name: {"model": f"openai/{name}", "family": f"family-{name}", "price_in": 1, "price_out": 1}
-            for name in ("a", "b", "c")
+            for name in ("a", "b", "c", "d")
         },
+        "arbiters": {"chief": {"model": "d"}},
         "panels": {"main": {"models": ["a", "b", "c"], "quorum": 2, "min_families": 2}},
         "policies": {
-            "default": {"panel": "main", "accept_uncertified": "unanimous", "audit_rate": 0.0, "deadline_ms": 60_000}
+            "default": {"panel": "main", "accept_uncertified": "unanimous", "audit_rate": 0.0, "deadline_ms": 60_000},
+            "argued": {"panel": "main", "arbiters": ["chief"], "audit_rate": 0.0, "applies_to": [{"domain": "argued"}]},
         },
     },
     {},
 )
-"""Three models of three families; unanimous answers at low stakes are accepted, everything else goes to people."""
+"""Three models of three families; unanimous answers at low stakes are accepted, everything else goes to people.
+
+Disputes of the domain ``argued`` go to an arbiter first.
+"""
+
+
+@dataclass(frozen=True)
+class Overheard:
+    """A model whose calls are written down on the provider's side."""
+
+    model: Model
+    name: str
+    calls: list[Call]
+
+    async def ask(self, prompt: Prompt, *, deadline: float, budget: Budget) -> Answer:
+        self.calls.append(Call(self.name, prompt.headers["x-request-id"]))
+        return await self.model.ask(prompt, deadline=deadline, budget=budget)
 
 
 @dataclass
@@ -60,15 +79,19 @@ class Paper:
     async def decided(self, request: Request, *, says_b: object = "A", partition: int = 0) -> Version:
         """A request is asked, decided and published; ``says_b`` is member b's answer, an error where it fails."""
         asked = self.asked(request, partition)
-        members = {name: member(name, says("A")) for name in "ac"}
-        members["b"] = member("b", says_b if isinstance(says_b, Exception) else says(says_b))
-        rules = Resources(members, SETTINGS.panel_policies(), SETTINGS.policy_policies(), clock=lambda: NOW)
+        replies = {"a": says("A"), "b": says_b if isinstance(says_b, Exception) else says(says_b), "c": says("A")}
+        members = {name: self._overheard(name, reply) for name, reply in {**replies, "d": "unsure"}.items()}
+        rules = Resources(
+            members,
+            SETTINGS.panel_policies(),
+            SETTINGS.policy_policies(),
+            arbiters.build(SETTINGS.arbiter_policies(), members),
+            clock=lambda: NOW,
+        )
         log = MemoryLog()
         decision = await decide(request, rules, log=log, place=str(partition))
         version = replace(version_of(decision, asked.value, log.answers), committed=True)
         self.versions.append(version)
-        words = prompt_digest(open_case(request, rules, None, "paper"))
-        self.calls += [Call(name, words) for name in sorted(members)]
         self.published(version, asked)
         return version
 
@@ -140,6 +163,10 @@ class Paper:
             number: linked([record for record in self.records.get("verdicts", ()) if record.partition == number])
             for number in range(PARTITIONS)
         }
+
+    def _overheard(self, name: str, reply: object) -> Member:
+        made = member(name, reply)
+        return replace(made, model=Overheard(made.model, name, self.calls))
 
     def _mark(self) -> dict[str, bytes]:
         return {"schema-version": b"1", "x-record": str(next(self.numbers)).encode()}

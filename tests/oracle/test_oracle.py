@@ -25,7 +25,8 @@ Plant = Callable[[Evidence], Evidence]
 
 
 async def paper() -> Paper:
-    """An accepted request and its repeat, a pending one and its ruling, a dead letter, a conflict, a failed member."""
+    """An accepted request and its repeat, a pending one and its ruling, one that an arbiter heard, a dead letter, a
+    conflict, a failed member."""
     run = Paper()
     accepted = await run.decided(request(id="plain", stakes="low"))
     run.repeated(accepted)
@@ -33,6 +34,7 @@ async def paper() -> Paper:
     run.refused(run.write("requests", 1, None, b"{", {"x-record": b"broken"}))
     run.refused(run.asked(request(id="plain", domain="other")), "conflict")
     await run.decided(request(id="late"), says_b=ModelError(Failure.TIMEOUT, "too slow"))
+    await run.decided(request(id="heard", domain="argued"), says_b="B")
     return run
 
 
@@ -144,6 +146,16 @@ def called_again(evidence: Evidence) -> Evidence:
     return replace(evidence, calls=[*evidence.calls, evidence.calls[0]])
 
 
+def arbiter_called_again(evidence: Evidence) -> Evidence:
+    """An arbiter was asked a second time, and so was nobody else."""
+    return replace(evidence, calls=[*evidence.calls, next(call for call in evidence.calls if call.model == "d")])
+
+
+def unmarked_call(evidence: Evidence) -> Evidence:
+    """A call that does not say whose it is."""
+    return replace(evidence, calls=[*evidence.calls, Call("a", None)])
+
+
 def unknown_call(evidence: Evidence) -> Evidence:
     """A call that no decision knows of."""
     return replace(evidence, calls=[*evidence.calls, Call("a", "0" * 64)])
@@ -225,12 +237,14 @@ PLANTED: list[tuple[Plant, str]] = [
         r"I4 at .*: a failed and counts as answer",
     ),
     (called_again, r"I5 at provider: 1 calls paid for again, 0 excused: plain a ×1"),
-    (unknown_call, r"I5 at provider: 1 calls paid for again, 0 excused: a ×1"),
+    (arbiter_called_again, r"I5 at provider: 1 calls paid for again, 0 excused: heard d ×1"),
+    (unknown_call, r"I5 at provider: 1 calls paid for again, 0 excused: nobody a ×1"),
+    (unmarked_call, r"I5 at provider: 1 calls paid for again, 0 excused: nobody a ×1"),
     (overspent, r"I5 at default:plain: 99 calls with a budget of 32"),
     (rewritten("late", cost=0.5), r"I5 at default:late: the verdict says \$0.5, the ledger \$0.02"),
     (left_behind, r"I5 at default:plain: its answers are still in the ledger"),
     (wrong_link, r"I6 at consensus.verdicts/0@0: is chained as something else"),
-    (unlinked, r"I6 at consensus.verdicts/0@4: is not chained"),
+    (unlinked, r"I6 at consensus.verdicts/0@6: is not chained"),
 ]
 
 
