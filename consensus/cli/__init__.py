@@ -23,6 +23,7 @@ COMMANDS = {
     "hold": "Stop a class from accepting, or release it.",
     "store": "Migrate the store.",
     "models": "Show the configured models.",
+    "doctor": "Call every model once, look at broker, topics and store.",
     "config": "Check the configuration, print its schema.",
 }
 
