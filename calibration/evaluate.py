@@ -61,10 +61,11 @@ class Setup:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``metrics`` is the content of metrics.json, ``figures`` what the report draws besides."""
+    """``metrics`` is the content of metrics.json, ``figures`` what the report draws besides, ``runs`` all repeats."""
 
     metrics: dict[str, Any]
     figures: Figures
+    runs: list[Repeat]
 
 
 def evaluate(
@@ -101,7 +102,7 @@ def examine(ballots: Ballots, setup: Setup, progress: Progress | None = None) ->
         runs = [steps.after(_repeat(known, setup, number)) for number in range(setup.repeats)]
         certificates = steps.after(_certificates(known, setup))
         figures = steps.after(draw(known, runs, _learning(known, setup, runs[0])))
-    return Evaluation(_metrics(known, setup, runs) | {"certificates": certificates}, figures)
+    return Evaluation(_metrics(known, setup, runs) | {"certificates": certificates}, figures, runs)
 
 
 def split(ballots: Ballots, setup: Setup, number: int) -> tuple[Ints, Ints]:
@@ -180,6 +181,7 @@ def _lazy(plan: LazyPlan, walked: Walks, test: Ballots, prices: Mapping[str, flo
         full_coverage=float(full.mean()),
         full_error=walked.error(everyone, full),
         cost_multiple=summary.spent(test, plan.order, price, calls) / baseline,
+        full_cost_multiple=summary.spent(test, plan.order, price, walked.recorded) / baseline,
     )
 
 

@@ -133,14 +133,14 @@ def _as_good(walks: Walks, margin: float, min_calls: int) -> bool:
 
 def _bars(walks: Walks, margin: float, min_calls: int) -> tuple[float, float]:
     """The full panel's bar at `TARGET_RISK`, and the lazy panel's at which it accepts no more."""
-    full = _bar_at_risk(walks.confidence[-1], TARGET_RISK)
+    full = bar_at_risk(walks.confidence[-1], TARGET_RISK)
     coverage = float((walks.confidence[-1] >= full).mean())
     if coverage == 0.0:
         return 1.0, 1.0
     return full, _bar_at_coverage(walks, coverage, margin, min_calls)
 
 
-def _bar_at_risk(confidence: Floats, risk: float) -> float:
+def bar_at_risk(confidence: Floats, risk: float) -> float:
     """The lowest confidence at which the mean of 1 − confidence above it is at most ``risk``; 1 where there is none."""
     ordered = np.sort(confidence)[::-1]
     predicted = np.cumsum(1.0 - ordered) / np.arange(1, len(ordered) + 1)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from calibration.aggregators import majority
 from calibration.ballots import Ballots
 from calibration.calibrators import values
 from calibration.curve import Curve
@@ -19,7 +20,8 @@ from calibration.tally import Floats
 def predict(snapshot: Snapshot, ballots: Ballots) -> Leads:
     """Leaders of n ballots with calibrated confidences, by the same numbers as `Snapshot.posterior` one at a time.
 
-    Raises ValueError where the snapshot has nothing for closed or for open questions that are in the table.
+    Where the snapshot has nothing for closed, or for open, questions, it leaves the majority's answer and no more
+    confidence in it than in any other candidate: that is what a decision without fitted numbers comes to.
     """
     return by_kind(ballots, lambda part: _predict(snapshot, part))
 
@@ -48,7 +50,9 @@ def _predict(snapshot: Snapshot, part: Ballots) -> Leads:
     kind = "open" if part.open_set[0] else "closed"
     aggregator = snapshot.aggregators.get(kind)
     if aggregator is None:
-        raise ValueError(f"snapshot {snapshot.version} has nothing fitted for {kind} questions")
+        found = leads(majority.fit(part).posterior(part), part)
+        even = 1.0 / np.maximum(part.candidates + part.open_set, 1)
+        return replace(found, confidence=np.where(found.confidence > 0, even, 0.0))
     found = leads(aggregator.weights.posterior(part), part)
     return replace(found, confidence=calibrated(aggregator.curve, found, part))
 

@@ -22,7 +22,8 @@ SELECTED = "selected"
 class LazyRun:
     """One repeat of the lazy panel: calls per question, share and error of what it accepts, and the full panel's.
 
-    ``cost_multiple`` is its price over that of the best single member for every question.
+    ``cost_multiple`` is its price over that of the best single member for every question, ``full_cost_multiple`` that
+    of asking everybody.
     """
 
     calls: float
@@ -31,6 +32,7 @@ class LazyRun:
     full_coverage: float
     full_error: float
     cost_multiple: float
+    full_cost_multiple: float
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ from consensus.case import nonce_of
 from consensus.errors import ConfigError, Malformed
 from consensus.jsonl import numbered
 from consensus.types import Answer, AnswerSpec, ChoiceSpec, Label, LabelValue, Option, Request, TextSpec
+from consensus.wire import payload_hash as payload
 
 OPEN_DOMAIN = "open"
 """Domain of questions that name no category."""
@@ -98,6 +99,26 @@ def recorded(
     return questions if limit is None else iter(heapq.nsmallest(limit, questions, key=_place))
 
 
+def answered(cases: Iterable[gold.GoldCase], questions: Iterable[RecordedQuestion]) -> list[RecordedQuestion]:
+    """The cases that have recorded answers, found by their id, with those answers and the cases' own gold.
+
+    Raises ConfigError where a record of that id is of another question, or no case has one.
+    """
+    by_id = {question.id: question for question in questions}
+    found = [_joined(case, by_id[case.key]) for case in cases if case.key in by_id]
+    if not found:
+        raise ConfigError("--panel", "holds answers to none of the cases: their ids differ")
+    return found
+
+
+def _joined(case: gold.GoldCase, question: RecordedQuestion) -> RecordedQuestion:
+    asked = question.request
+    same = question.question == question_of(case.request) if asked is None else payload(asked) == payload(case.request)
+    if not same:
+        raise ConfigError("--panel", f"holds answers to another question under the id {case.key!r}")
+    return _own(case, question.answers)
+
+
 def _place(question: RecordedQuestion) -> str:
     return hashlib.sha256(question.id.encode()).hexdigest()
 
@@ -125,7 +146,7 @@ def _questions(path: Path, models: Sequence[str] | None) -> Iterator[RecordedQue
 def _question(record: Mapping[str, Any], models: Sequence[str] | None) -> RecordedQuestion:
     replies = {name: reply for name, reply in record["answers"].items() if models is None or name in models}
     if "answer" in record:
-        return _own(gold.read_recorded(record), replies)
+        return _own(gold.read_recorded(record), {name: _said(name, reply) for name, reply in replies.items()})
     closed = "options" in record
     spec = _choice(record["options"]) if closed else TextSpec()
     known = {option.id for option in spec.options} if isinstance(spec, ChoiceSpec) else set()
@@ -142,14 +163,14 @@ def _question(record: Mapping[str, Any], models: Sequence[str] | None) -> Record
     )
 
 
-def _own(case: gold.GoldCase, replies: Mapping[str, Any]) -> RecordedQuestion:
+def _own(case: gold.GoldCase, replies: Mapping[str, RecordedAnswer]) -> RecordedQuestion:
     return RecordedQuestion(
         id=case.key,
         domain=case.request.domain,
         question=question_of(case.request),
         spec=case.request.answer,
         gold=case.gold,
-        answers={name: _said(name, reply) for name, reply in replies.items()},
+        answers=replies,
         request=case.request,
     )
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from consensus.cli.asking import Bar, asked
 from consensus.cli.options import AsJson, show
 
 if TYPE_CHECKING:
@@ -19,13 +18,17 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None)
 
 DEFAULT_LABELS = 4_000
-Progress = Callable[[int, int], None]
+RECORD = "panel.jsonl"
+"""The file in ``--out`` that keeps what the models said when they were asked."""
 
 
 @app.command()
 def evaluate(
-    panel: Annotated[Path, typer.Argument(help="A recorded panel, .jsonl or .jsonl.gz.")],
+    panel: Annotated[Path, typer.Argument(help="A recorded panel, .jsonl or .jsonl.gz; with --config labelled cases.")],
     out: Annotated[Path | None, typer.Option(help="Folder for metrics.json and report.html.")] = None,
+    config: Annotated[
+        str | None, typer.Option(help="Ask the models of this configuration; their answers are kept in --out.")
+    ] = None,
     models: Annotated[str | None, typer.Option(help="Models of the panel, separated by commas; default: all.")] = None,
     labels: Annotated[
         int | None, typer.Option(help=f"Labelled questions to spend; default: half, at most {DEFAULT_LABELS}.")
@@ -40,7 +43,7 @@ def evaluate(
     from consensus.recorded_panel import recorded
 
     chosen = tuple(models.split(",")) if models else None
-    questions = list(recorded(panel, chosen))
+    questions = list(recorded(panel, chosen)) if config is None else _live(panel, out, config, chosen)
     try:
         evaluation, metrics = _measure(questions, chosen, labels, repeats, seed, _levels(alpha))
     except ValueError as error:
@@ -48,6 +51,15 @@ def evaluate(
     if out is not None:
         _write(out, evaluation, metrics)
     show(metrics, _text(metrics, out), as_json=as_json)
+
+
+def _live(gold: Path, out: Path | None, config: str, models: tuple[str, ...] | None) -> list[RecordedQuestion]:
+    from consensus.errors import ConfigError
+
+    if out is None:
+        raise ConfigError("--out", "is needed with --config: what the models say was paid for, and is kept there")
+    out.mkdir(parents=True, exist_ok=True)
+    return asked(gold, out / RECORD, config, models)
 
 
 def _measure(
@@ -59,12 +71,13 @@ def _measure(
     alphas: tuple[float, ...],
 ) -> tuple[Evaluation, dict[str, Any]]:
     from calibration.evaluate import Setup, examine
-    from consensus.evaluation import ballots, equivalence, reading_metrics
+    from consensus.evaluation import ballots, equivalence, prices, reading_metrics
 
     names = chosen or tuple(sorted({model for question in questions for model in question.answers}))
     spent = labels or min(DEFAULT_LABELS, len(questions) // 2)
+    setup = Setup(spent, repeats, seed, alphas, prices=prices(questions))
     with Bar("evaluating") as step:
-        evaluation = examine(ballots(questions, names), Setup(spent, repeats, seed, alphas), step)
+        evaluation = examine(ballots(questions, names), setup, step)
     reading = reading_metrics(questions)
     extra = {"reading": reading, "conflicting": reading["conflicting"], "equivalence": equivalence(questions)}
     return evaluation, {**evaluation.metrics, **extra}
@@ -91,24 +104,3 @@ def _text(metrics: dict[str, Any], out: Path | None) -> str:
         lines.append(f"{name:<24} {first:>9} {second:>9} {third:>7} {fourth:>7}{mark}")
     where = f"\nreport: {out / 'report.html'}" if out is not None else ""
     return "\n".join(lines) + "\n* the consensus" + where
-
-
-class Bar:
-    """A progress bar on a terminal's stderr, nothing in a pipe."""
-
-    def __init__(self, title: str) -> None:
-        from rich.console import Console
-        from rich.progress import Progress as Bars
-
-        self._bars = Bars(console=Console(stderr=True), disable=not sys.stderr.isatty())
-        self._task = self._bars.add_task(title, total=None)
-
-    def __enter__(self) -> Progress:
-        self._bars.start()
-        return self._step
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def _step(self, done: int, total: int) -> None:
-        self._bars.update(self._task, completed=done, total=total)

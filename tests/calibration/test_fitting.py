@@ -130,10 +130,14 @@ def test_walks_of_a_snapshot_end_at_its_full_panel() -> None:
     assert walked.right[-1] == pytest.approx(whole.right)
 
 
-def test_predicting_what_was_not_fitted_is_refused() -> None:
-    snapshot = fitted(independent(60, [0.8]))
-    with pytest.raises(ValueError, match="nothing fitted for open"):
-        predict(snapshot, table([[0]], [0], candidates=1, open_set=True))
+def test_what_was_not_fitted_is_answered_by_majority_with_no_confidence_to_speak_of() -> None:
+    """Two clusters and "none of these": a third each; a tie leaves no single answer, no vote none at all."""
+    snapshot = fitted(independent(60, [0.8, 0.8, 0.8]))
+    votes = [[0, 0, 1], [0, 1, ABSTAINED], [ABSTAINED] * 3]
+    found = predict(snapshot, table(votes, [0, 0, 0], candidates=[2, 2, 0], open_set=True))
+    assert (found.top[0], found.alone.tolist()) == (0, [True, False, False])
+    assert found.confidence.tolist() == pytest.approx([1 / 3, 1 / 3, 0.0])
+    assert found.right.tolist() == [1.0, 0.5, 0.0]
 
 
 @pytest.mark.parametrize(
