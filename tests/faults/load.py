@@ -135,19 +135,18 @@ def resident_mb(pid: int) -> float:
 @asynccontextmanager
 async def never_going_back(house: Rig) -> AsyncIterator[None]:
     """Look at what the group commits, all the time: no offset and no finished record above it may be taken back."""
-    watching = asyncio.create_task(_watch(house))
+    over = asyncio.Event()
+    watching = asyncio.create_task(_watch(house, over))
     try:
         yield
     finally:
-        watching.cancel()
-        [ended] = await asyncio.gather(watching, return_exceptions=True)
-    if isinstance(ended, Exception):
-        raise ended
+        over.set()  # not cancelled: the client library leaves a connection open that is cancelled while it is made
+        await watching
 
 
-async def _watch(house: Rig) -> None:
+async def _watch(house: Rig, over: asyncio.Event) -> None:
     seen: Mapping[Place, Position] = {}
-    while True:
+    while not over.is_set():
         try:
             now = await positions(house.settings.kafka)
         except Retry:

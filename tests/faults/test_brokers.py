@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -74,6 +75,25 @@ async def test_the_death_of_a_leader_or_coordinator_loses_nothing(replicated: Ri
     await house.settled(RECOVER_S)
     evidence = await house.verify()
     assert len(evidence.of("verdicts")) == 60
+
+
+@pytest.mark.parametrize("point", ["after_send_offsets", "during_commit"])
+async def test_the_coordinator_dies_during_a_commit(replicated: Rig, three: Cluster, point: str) -> None:
+    """The worker stands still with its commit to be sent, or just sent; it goes on when its coordinator is dead."""
+    house = replicated
+    await house.start("worker", point, "1", "SIGSTOP")
+    await house.send(requests(house, "before", 5))
+    await house.settled(RECOVER_S)
+    house.signal("worker", signal.SIGUSR1)
+    await house.send(requests(house, "during"))
+    await house.frozen("worker")
+    broker = await leader_of(house, three, "__transaction_state")
+    await asyncio.to_thread(broker.kill)
+    house.signal("worker", signal.SIGCONT)
+    await house.settled(RECOVER_S)
+    await asyncio.to_thread(three.restart)
+    evidence = await house.verify()
+    assert len(evidence.of("verdicts")) == 20
 
 
 async def test_a_rolling_restart_is_not_noticed(replicated: Rig, three: Cluster) -> None:

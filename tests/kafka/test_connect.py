@@ -15,7 +15,7 @@ from consensus.errors import BrokerUnavailable, ConfigError, Fenced, Malformed, 
 from consensus.kafka import patience
 from consensus.kafka.connect import bounded, client_options, instance_id, membership, output_bytes
 from consensus.kafka.messages import Incoming, echo, incoming, read_request, within
-from consensus.kafka.patience import patiently
+from consensus.patience import patiently
 from consensus.kafka.slots import Slots
 from consensus.settings import KafkaSettings
 
