@@ -21,7 +21,7 @@ test: $(READY) ## Every test that needs nothing but Python (PostgreSQL is used w
 	$(BIN)/pytest -q -n 2 --dist worksteal -m "not kafka and not slow and not soak" $(ARGS)
 
 test-kafka: $(READY) ## Faults on a real Apache Kafka (needs a JDK and Maven; the first run fetches 44 MB)
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "kafka and not soak" $(ARGS)
+	$(BIN)/pytest -q -m "kafka and not soak" $(ARGS)
 
 test-chart: $(READY) ## The chart through helm and kubeconform (needs Go; the first run builds both in some minutes)
 	$(BIN)/python -m tests.chart.tools
