@@ -159,7 +159,7 @@ class Hearing:
             answer = await self._arbiter.member.model.ask(prompt, deadline=self._deadline, budget=self._budget)
         except ModelError as error:
             answer = self._failed(error)
-        await self._log.record(key, answer)
+        await self._log.record(key, answer, deadline=self._deadline)
         return answer
 
     def _failed(self, error: ModelError) -> Answer:

@@ -78,10 +78,12 @@ class Deliberation:
         return await self._arbiters.arbitrate(dispute, log=self._log, deadline=self._deadline, budget=self._budget)
 
     async def _ask(self, names: list[str]) -> None:
-        if not names or self._expired():
+        """After the deadline nobody is asked any more, but what was paid for before it still counts."""
+        wanted = [name for name in names if not self._expired() or self._log.recorded(panel.key(name)) is not None]
+        if not wanted:
             return
         self._heard |= await panel.ask(
-            [self._members[name] for name in names],
+            [self._members[name] for name in wanted],
             self._prompt,
             log=self._log,
             deadline=self._deadline,

@@ -90,7 +90,7 @@ class Judge:
             self.budget.adopt(answer)
         else:
             answer = await self._paid(self._prompt(first, second))
-            await self.log.record(key, answer)
+            await self.log.record(key, answer, deadline=self.deadline)
         return _said(answer)
 
     async def _paid(self, prompt: Prompt) -> Answer:

@@ -54,6 +54,11 @@ async def ask(
     return answers
 
 
+def key(name: str) -> str:
+    """Under which name a panel member's answer is recorded."""
+    return f"panel:{name}"
+
+
 def failed(member: Member, prompt: Prompt, failure: Failure, error: ModelError | None = None) -> Answer:
     """The answer of a member that gave none."""
     return Answer(
@@ -70,8 +75,8 @@ def failed(member: Member, prompt: Prompt, failure: Failure, error: ModelError |
 
 
 async def _one(member: Member, prompt: Prompt, log: CallLog, deadline: float, budget: Budget) -> Answer:
-    key = f"panel:{member.policy.name}"
-    known = log.recorded(key)
+    call = key(member.policy.name)
+    known = log.recorded(call)
     if known is not None:
         budget.adopt(known)
         return known
@@ -82,7 +87,7 @@ async def _one(member: Member, prompt: Prompt, log: CallLog, deadline: float, bu
         answer = failed(member, prompt, error.failure, error)
         elapsed = asyncio.get_running_loop().time() - started
         answer = answer.model_copy(update={"latency_ms": int(elapsed * 1000)})
-    await log.record(key, answer)
+    await log.record(call, answer, deadline=deadline)
     return answer
 
 

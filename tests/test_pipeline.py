@@ -157,6 +157,18 @@ async def test_a_request_that_expired_before_it_came_is_abstained_without_a_call
     assert found.review is None
 
 
+async def test_answers_that_were_paid_for_count_after_the_deadline() -> None:
+    """A store that came back too late, or a crash, does not turn paid answers into nothing; nobody new is asked."""
+    panel = members(says("B"), says("B"), says("B"))
+    log = MemoryLog()
+    await decide(request(), resources(panel), log=log)
+    del log.answers["panel:c"]
+    late = await decide(request(deadline_ms=1000), resources(panel), received_at=NOW - timedelta(seconds=2), log=log)
+    assert [entry.label_kind for entry in late.verdict.ballot] == [LabelKind.ANSWER] * 2 + [LabelKind.NOT_ASKED]
+    assert "deadline_expired" not in late.verdict.reasons
+    assert [model.model.calls for model in panel.values() if isinstance(model.model, Scripted)] == [1, 1, 1]
+
+
 async def test_at_the_deadline_the_panel_closes_with_what_is_there() -> None:
     slow = {**members(says("B"), says("B")), "c": member("c", says("A"), delay_s=60)}
     found = await decide(request(deadline_ms=150), resources(slow), received_at=NOW)
@@ -222,7 +234,7 @@ async def test_an_unknown_policy_is_refused_by_its_field() -> None:
 
 async def test_a_store_that_does_not_answer_is_the_callers_to_retry() -> None:
     class Down(MemoryLog):
-        async def record(self, key: str, answer: Answer) -> None:
+        async def record(self, key: str, answer: Answer, *, deadline: float = 0.0) -> None:
             raise StoreUnavailable("the store does not answer")
 
     with pytest.raises(StoreUnavailable):

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from consensus.errors import DeadLetter, DeadLetterLimit
 from consensus.kafka.messages import Incoming, Outgoing
-from consensus.kafka.patience import patiently
 from consensus.kafka.topics import Topics
 from consensus.ledger.gates import Gates, GateState
+from consensus.patience import patiently
 from consensus.settings import KafkaSettings
 
 MAX_REASON = 500

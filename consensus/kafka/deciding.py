@@ -19,7 +19,6 @@ import structlog
 from consensus import wire
 from consensus.errors import DeadLetter, Fenced, Poison, Retry, Stop
 from consensus.kafka.messages import Incoming, vote_record
-from consensus.kafka.patience import Backoff, patiently
 from consensus.kafka.slots import Slots
 from consensus.kafka.topics import Topics
 from consensus.kafka.votes import Votes
@@ -27,6 +26,7 @@ from consensus.ledger import Asked, Ledger, StoredLog, Version
 from consensus.ledger.claims import Key
 from consensus.metrics import Metrics
 from consensus.models.protocol import CallLog
+from consensus.patience import Backoff, patiently
 from consensus.types import Answer, BallotEntry, Decision, Request
 
 log = structlog.get_logger()

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from consensus.kafka.patience import patiently
 from consensus.ledger import Asked, Claim, Ledger, Standing
+from consensus.patience import patiently
 
 INTERVAL_S = 0.25
 GONE_S = 5.0

@@ -20,11 +20,11 @@ from consensus.kafka.committed import committed
 from consensus.kafka.dead_letters import Gate
 from consensus.kafka.messages import Incoming
 from consensus.kafka.offsets import Tracker
-from consensus.kafka.patience import Backoff
 from consensus.kafka.plant import Flow, Plant
 from consensus.kafka.producer import Transactions
 from consensus.kafka.publication import Steps
 from consensus.kafka.shift import Caution, Shift
+from consensus.patience import Backoff
 
 log = structlog.get_logger()
 

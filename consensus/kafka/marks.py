@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from consensus.kafka.patience import patiently
 from consensus.ledger import Ledger
 from consensus.ledger.decisions import VersionKey
+from consensus.patience import patiently
 
 WAITING = 10_000
 """Marks kept while the store is away; beyond it the oldest are left to the calibrator."""

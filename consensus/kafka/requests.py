@@ -13,11 +13,11 @@ from consensus.kafka.dead_letters import dead_letter
 from consensus.kafka.deciding import Deciding, Job, Result
 from consensus.kafka.elsewhere import Elsewhere
 from consensus.kafka.messages import Incoming, decision_records, read_request, repeat_record
-from consensus.kafka.patience import patiently
 from consensus.kafka.publication import Outcome, Publication
 from consensus.kafka.slots import Slots
 from consensus.kafka.topics import Topics
 from consensus.ledger import Asked, Claim, Ledger, Standing, Version
+from consensus.patience import patiently
 
 READ_BESIDE_BYTES = 100_000
 

@@ -10,12 +10,12 @@ from consensus import wire
 from consensus.errors import DeadLetter, Malformed
 from consensus.kafka.dead_letters import dead_letter
 from consensus.kafka.messages import Incoming, Outgoing, decision_records, outcome_record, within
-from consensus.kafka.patience import patiently
 from consensus.kafka.publication import Outcome, Publication
 from consensus.kafka.requests import Oversized
 from consensus.kafka.topics import Topics
 from consensus.ledger import Ledger, Version
 from consensus.ledger.rulings import Arrived, Effect, Recorded
+from consensus.patience import patiently
 from consensus.ruling import checked, decisive, next_version, outcome_of
 from consensus.types import ReviewTask, Ruling, Verdict
 

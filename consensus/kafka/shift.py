@@ -20,10 +20,10 @@ from consensus.errors import Retry, StoreUnavailable
 from consensus.kafka.dead_letters import Gate
 from consensus.kafka.messages import Incoming
 from consensus.kafka.offsets import Tracker
-from consensus.kafka.patience import Backoff, patiently
 from consensus.kafka.plant import Flow, Plant
 from consensus.kafka.producer import TooLarge, Transactions
 from consensus.kafka.publication import Outcome, Publication, Steps
+from consensus.patience import Backoff, patiently
 
 LOW_WATER = 64
 """Records that a lane keeps ready; below it wants more."""

@@ -13,6 +13,7 @@ from consensus.ledger import tables
 from consensus.ledger.claims import Key
 from consensus.ledger.grouped import Grouped
 from consensus.ledger.transactions import Transactions
+from consensus.patience import patiently
 from consensus.types import Answer
 
 T = tables.answers.c
@@ -117,10 +118,14 @@ class StoredLog:
     def recorded(self, key: str) -> Answer | None:
         return self.known.get(key)
 
-    async def record(self, key: str, answer: Answer) -> None:
-        """Raises StoreUnavailable; the answer then waits for `save`. Raises Fenced when another process decides."""
+    async def record(self, key: str, answer: Answer, *, deadline: float = 0.0) -> None:
+        """Keep an answer; while the store is away, try again until ``deadline`` (seconds of the running loop's clock).
+
+        An error here would cancel the other paid calls of the panel. Raises StoreUnavailable at the deadline; the
+        answer then waits for `save`. Raises Fenced when another process decides.
+        """
         self.known[key] = self._unsaved[key] = answer
-        await self._save(key, answer)
+        await patiently(lambda: self._save(key, answer), "recording an answer", until=deadline)
 
     async def save(self) -> None:
         """Write what an earlier failure left unsaved. Raises StoreUnavailable and Fenced."""

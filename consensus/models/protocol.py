@@ -98,8 +98,11 @@ class CallLog(Protocol):
         """The answer (or failure) kept under ``key``, without I/O."""
         ...
 
-    async def record(self, key: str, answer: Answer) -> None:
-        """Keep an answer durably before it is used."""
+    async def record(self, key: str, answer: Answer, *, deadline: float = 0.0) -> None:
+        """Keep an answer durably before it is used.
+
+        It may be tried until ``deadline`` (seconds of the running loop's clock); one that has passed allows one try.
+        """
         ...
 
 
@@ -112,5 +115,5 @@ class MemoryLog:
     def recorded(self, key: str) -> Answer | None:
         return self.answers.get(key)
 
-    async def record(self, key: str, answer: Answer) -> None:
+    async def record(self, key: str, answer: Answer, *, deadline: float = 0.0) -> None:
         self.answers[key] = answer

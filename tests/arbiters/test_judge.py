@@ -164,7 +164,7 @@ async def test_a_half_recorded_dispute_pays_only_for_the_rest() -> None:
 
 async def test_a_store_that_does_not_answer_is_told_as_it_is() -> None:
     class Down(MemoryLog):
-        async def record(self, key: str, answer: Answer) -> None:
+        async def record(self, key: str, answer: Answer, *, deadline: float = 0.0) -> None:
             raise StoreUnavailable("down")
 
     with pytest.raises(StoreUnavailable):

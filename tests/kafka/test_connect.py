@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError, ProducerFenced
 
+from consensus import patience
 from consensus.errors import BrokerUnavailable, ConfigError, Fenced, Malformed, StoreUnavailable
-from consensus.kafka import patience
 from consensus.kafka.connect import bounded, client_options, instance_id, membership, output_bytes
 from consensus.kafka.messages import Incoming, echo, incoming, read_request, within
-from consensus.patience import patiently
 from consensus.kafka.slots import Slots
+from consensus.patience import patiently
 from consensus.settings import KafkaSettings
 
 SASL = KafkaSettings(

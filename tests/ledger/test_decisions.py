@@ -198,23 +198,45 @@ async def test_a_locked_store_is_unavailable_in_time(ledger: Ledger, engine: Asy
     await second.dispose()
 
 
+class Broken:
+    """The ledger's answers, of which the first ``failures`` writes fail."""
+
+    def __init__(self, ledger: Ledger, failures: float) -> None:
+        self.failures = failures
+        self._answers = ledger.answers
+
+    async def record(self, paid: object) -> bool:
+        if self.failures > 0:
+            self.failures -= 1
+            raise StoreUnavailable("down")
+        return await self._answers.record(paid)  # type: ignore[arg-type]  # it is the Paid that StoredLog made
+
+
+async def test_a_store_that_is_away_for_a_while_is_waited_for(ledger: Ledger) -> None:
+    """Nothing is raised, so that the panel's other calls run on."""
+    broken = Broken(ledger, failures=3)
+    log = StoredLog(broken, ("t", "r1", "hash"))  # type: ignore[arg-type]  # duck of Answers
+    await log.record("panel:m", ANSWER, deadline=asyncio.get_running_loop().time() + 60)
+    assert broken.failures == 0
+    assert await ledger.answers.recorded(("t", "r1", "hash")) == {"panel:m": ANSWER}
+
+
+async def test_the_wait_for_the_store_ends_at_the_deadline(ledger: Ledger) -> None:
+    """The answer is kept for the next try."""
+    broken = Broken(ledger, failures=float("inf"))
+    log = StoredLog(broken, ("t", "r1", "hash"))  # type: ignore[arg-type]  # duck of Answers
+    with pytest.raises(StoreUnavailable):
+        await log.record("panel:m", ANSWER, deadline=asyncio.get_running_loop().time() + 0.35)
+    assert log.recorded("panel:m") == ANSWER
+
+
 async def test_an_unsaved_answer_is_kept_and_saved_later(ledger: Ledger) -> None:
     """When the store fails the answer is not lost: it is there for the next try and written by save()."""
-
-    class Broken:
-        down = True
-
-        async def record(self, paid: object) -> bool:
-            if self.down:
-                raise StoreUnavailable("down")
-            return await ledger.answers.record(paid)  # type: ignore[arg-type]  # it is the Paid that StoredLog made
-
-    broken = Broken()
+    broken = Broken(ledger, failures=1)
     log = StoredLog(broken, ("t", "r1", "hash"))  # type: ignore[arg-type]  # duck of Answers
     with pytest.raises(StoreUnavailable):
         await log.record("panel:m", ANSWER)
     assert log.recorded("panel:m") == ANSWER
-    broken.down = False
     await log.save()
     assert await ledger.answers.recorded(("t", "r1", "hash")) == {"panel:m": ANSWER}
 

@@ -1,4 +1,4 @@
-"""Trying again, for as long as it takes, what may work later."""
+"""Trying again what may work later: for as long as it takes, or until a deadline."""
 
 from __future__ import annotations
 
@@ -28,18 +28,27 @@ class Backoff:
         """The last try worked."""
         self._next_s = FIRST_S
 
+    def fits(self, until: float | None) -> bool:
+        """Whether the next delay ends by ``until`` (seconds of the running loop's clock)."""
+        return until is None or asyncio.get_running_loop().time() + self._next_s <= until
+
     async def wait(self) -> None:
         """Wait out the next delay."""
         delay, self._next_s = self._next_s, min(2 * self._next_s, LONGEST_S)
         await asyncio.sleep(delay)
 
 
-async def patiently(call: Callable[[], Awaitable[R]], doing: str) -> R:
-    """Repeat ``call`` while it raises Retry; only cancellation ends it otherwise. Every failure is logged."""
+async def patiently(call: Callable[[], Awaitable[R]], doing: str, *, until: float | None = None) -> R:
+    """Repeat ``call`` while it raises Retry, every failure logged; only cancellation ends it otherwise.
+
+    With ``until`` (seconds of the running loop's clock) the last Retry is raised when no more delay fits.
+    """
     backoff = Backoff()
     while True:
         try:
             return await call()
         except Retry as error:
             log.warning("trying again", doing=doing, error=str(error))
+            if not backoff.fits(until):
+                raise
         await backoff.wait()
