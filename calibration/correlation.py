@@ -66,6 +66,23 @@ class Correlations(Frozen):
         pooled = self._by_pair.get((first, second, POOLED), self.mean)
         return self._by_pair.get((first, second, domain), pooled)
 
+    @cached_property
+    def _bounds(self) -> dict[tuple[str, str, str], tuple[float, float]]:
+        return {(pair.a, pair.b, pair.domain): (pair.low, pair.high) for pair in self.pairs}
+
+    def bounds(self, a: str, b: str, domain: str) -> tuple[float, float]:
+        """95 % interval of `rho`; of a pair that was never seen nothing is known: (0, 1)."""
+        first, second = sorted((a, b))
+        pooled = self._bounds.get((first, second, POOLED), (0.0, 1.0))
+        return self._bounds.get((first, second, domain), pooled)
+
+    def effective_votes_interval(self, models: Sequence[str], domain: str) -> tuple[float, float]:
+        """An interval of at least 95 %: as wide as if the errors of all pairs' correlations went the same way."""
+        names = sorted(set(models))
+        bounds = [self.bounds(a, b, domain) for a, b in combinations(names, 2)] or [(0.0, 0.0)]
+        low, high = (sum(side) / len(bounds) for side in zip(*bounds, strict=True))
+        return effective_votes(len(names), high), effective_votes(len(names), low)
+
     def effective_votes(self, models: Sequence[str], domain: str) -> float:
         """Effective votes of distinct models in a domain."""
         names = sorted(set(models))
