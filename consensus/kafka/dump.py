@@ -13,6 +13,8 @@ from consensus.kafka.partitions import partitions_of
 from consensus.settings import KafkaSettings
 
 CALL_S = 30.0
+READ_S = 300.0
+"""A topic may be long, and the machine may be busy."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ async def dump(settings: KafkaSettings, topic: str) -> list[Dumped]:
     )
     try:
         await bounded(consumer.start(), CALL_S, "connecting to read a topic")
-        return await bounded(_read(consumer, topic), CALL_S, f"reading {topic}")
+        return await bounded(_read(consumer, topic), READ_S, f"reading {topic}")
     finally:
         await close(consumer)
 

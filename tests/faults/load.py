@@ -7,7 +7,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from consensus.kafka.offsets import Position
 from consensus.kafka.progress import Place, positions
 from consensus.testing.paid import paid_again
 from consensus.testing.run import Allowed, reconstruct
-from tests.faults.rig import PANEL, Rig
+from tests.faults.rig import LOOK_S, PANEL, Rig
 
 WORKERS = ("worker-0", "worker-1", "worker-2")
 IN_FLIGHT = 20
@@ -134,7 +134,7 @@ def resident_mb(pid: int) -> float:
 
 @asynccontextmanager
 async def never_going_back(house: Rig) -> AsyncIterator[None]:
-    """Look at what the group commits, all the time: no offset and no finished record above it may be taken back."""
+    """Look at what the group commits, again and again: no offset and no finished record above it may be taken back."""
     over = asyncio.Event()
     watching = asyncio.create_task(_watch(house, over))
     try:
@@ -154,6 +154,9 @@ async def _watch(house: Rig, over: asyncio.Event) -> None:
         for place, before in seen.items():
             _compare(place, before, now[place])
         seen = now
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await over.wait()
 
 
 def _compare(place: Place, before: Position, after: Position) -> None:

@@ -1,7 +1,11 @@
-"""The long forms, for `make soak`: a hundred kills, three minutes of rebalances, a backlog of 10,000, a slow minute."""
+"""The long forms, for `make soak`: a hundred kills, three minutes of rebalances, a backlog of 10,000, a slow minute.
+
+``SOAK_SHARE=0.1 make soak`` makes a tenth of the kills, requests and seconds of the first three.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,19 +17,21 @@ from tests.postgres import fresh_database
 
 pytestmark = [pytest.mark.kafka, pytest.mark.soak, pytest.mark.timeout(7_200, method="signal")]
 
+SHARE = float(os.environ.get("SOAK_SHARE", "1"))
 SLOW = ("sim-dorado-3", "sim-eridanus-1")
 
 
 async def test_a_hundred_kills(kafka: Cluster, postgres: str, tmp_path: Path, prefix: str) -> None:
     """Three workers, 20,000 requests, a kill every one to ten seconds."""
+    kills, requests = round(100 * SHARE), round(20_000 * SHARE)
     store = await fresh_database(postgres)
     async with rig(tmp_path, kafka.bootstrap, prefix, store=store, kafka={"partitions": 6}) as house:
         async with never_going_back(house):
-            excused = await random_kills(house, kills=100, requests=20_000, gap_s=(1.0, 10.0), seed=100)
+            excused = await random_kills(house, kills=kills, requests=requests, gap_s=(1.0, 10.0), seed=100)
             await house.settled(3_600)
         evidence = await house.verify(paid_again=excused)
-        assert len(evidence.of("verdicts")) == 20_000
-        print(f"100 kills: {(await paid(house)).ratio:.3f} calls for each needed one")
+        assert len(evidence.of("verdicts")) == requests
+        print(f"{kills} kills, {requests} requests: {(await paid(house)).ratio:.3f} calls for each needed one")
 
 
 async def test_three_minutes_of_rebalances(kafka: Cluster, postgres: str, tmp_path: Path, prefix: str) -> None:
@@ -34,10 +40,10 @@ async def test_three_minutes_of_rebalances(kafka: Cluster, postgres: str, tmp_pa
     async with rig(tmp_path, kafka.bootstrap, prefix, store=store, kafka={"partitions": 6}) as house:
         await house.order(latency_s=3.0)
         async with never_going_back(house):
-            await storm(house, seconds=180, every_s=2.0, each=20, seed=180)
+            changes, requests = await storm(house, seconds=180 * SHARE, every_s=2.0, each=20, seed=180)
             await house.settled(1_200)
         found = await paid(house)
-        print(f"three minutes: {found.ratio:.3f} calls for each needed one")
+        print(f"{changes} joins and leaves, {requests} requests: {found.ratio:.3f} calls for each needed one")
         assert found.ratio <= 1.15
         await house.verify(paid_again=found.calls - found.needed)
 
@@ -47,10 +53,11 @@ async def test_a_backlog_of_ten_thousand(kafka: Cluster, postgres: str, tmp_path
     store = await fresh_database(postgres)
     async with rig(tmp_path, kafka.bootstrap, prefix, store=store, kafka={"partitions": 4}) as house:
         await house.order(latency_s=1.0)
-        found = await backlog(house, requests=10_000, warm=1_000, in_flight=200)
+        requests = round(10_000 * SHARE)
+        found = await backlog(house, requests=requests, warm=requests // 10, in_flight=200)
         assert found.growth_mb < RSS_GROWTH_MB
         evidence = await house.verify()
-        assert len(evidence.of("verdicts")) == 10_000
+        assert len(evidence.of("verdicts")) == requests
 
 
 async def test_a_request_of_a_minute_delays_nobody(kafka: Cluster, tmp_path: Path, prefix: str) -> None:
