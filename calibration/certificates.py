@@ -28,6 +28,9 @@ from calibration.tally import Floats, Ints
 
 METHODS = ("growing_region", "growing_region_e_process", "split_fixed_sequence")
 
+_NEVER = 1e6
+"""More than any promise: √items of an archive is far below."""
+
 _SHARES = tuple(share / 100 for share in range(2, 91))
 """Regions: the surest 2 %, 3 %, … 90 % of the archive."""
 
@@ -79,8 +82,9 @@ class Progress(Frozen):
 def plan(scores: Floats, *, alpha: float, delta: float, budget: int, method: str = "growing_region") -> Campaign:
     """A campaign over an archive of confidences, float (n,), in an order fixed without looking at labels.
 
-    The start is the region with the largest (α − predicted error) · √share, predicted by the confidences themselves.
-    Answers that could never be accepted have confidence 0. Raises ValueError on an empty archive.
+    The start is the region with the largest (α − predicted error) · √share, predicted by the confidences themselves,
+    among those that would then cross the boundary before the archive has no more items of theirs. Answers that could
+    never be accepted have confidence 0. Raises ValueError on an empty archive.
     """
     if not len(scores):
         raise ValueError("a campaign needs an archive")
@@ -88,11 +92,13 @@ def plan(scores: Floats, *, alpha: float, delta: float, budget: int, method: str
     at = np.unique(np.maximum((np.array(_SHARES) * len(ordered)).astype(int), 1)) - 1
     thresholds = np.unique(ordered[at])[::-1]
     thresholds = thresholds[thresholds > 0]
-    promise = [_promise(ordered, float(threshold), alpha) for threshold in thresholds]
-    return Campaign.model_validate({
+    draft = Campaign.model_validate({
         "alpha": alpha, "delta": delta, "budget": budget, "method": method,
-        "thresholds": tuple(thresholds.tolist()), "start": int(np.argmax(promise)) if promise else 0,
+        "thresholds": tuple(thresholds.tolist()), "start": 0,
     })  # fmt: skip
+    boundary = np.array(draft.boundary, dtype=float)
+    promise = [_promise(ordered[ordered >= threshold], alpha, boundary) for threshold in thresholds.tolist()]
+    return draft.model_copy(update={"start": int(np.argmax(promise)) if promise else 0})
 
 
 def walk(campaign: Campaign, scores: Floats, wrong: Floats) -> Progress:
@@ -245,6 +251,10 @@ def _test(wrong: Floats, boundary: tuple[int, ...]) -> tuple[int, int | None]:
     return known, int(crossed[0]) + 1 if len(crossed) else None
 
 
-def _promise(ordered: Floats, threshold: float, alpha: float) -> float:
-    inside = ordered[ordered >= threshold]
-    return float((alpha - (1.0 - inside).mean()) * math.sqrt(len(inside)))
+def _promise(inside: Floats, alpha: float, boundary: Floats) -> float:
+    """(α − predicted error) · √items of a region; less than that of any other where it has too few items to cross."""
+    rate = float(1.0 - inside.mean())
+    m = np.arange(1, min(len(inside), len(boundary)) + 1)
+    promise = (alpha - rate) * math.sqrt(len(inside))
+    crosses = bool((rate * m <= boundary[: len(m)]).any())
+    return promise if crosses else promise - _NEVER

@@ -18,7 +18,7 @@ from consensus import wire
 from consensus.archive import Rule, item
 from consensus.certificate import rule_of
 from consensus.errors import ConsensusError
-from consensus.kafka.snapshots import NAME
+from consensus.kafka.snapshots import NAME, Publisher
 from consensus.ledger.tasks import Tasks
 from consensus.ledger.transactions import Transactions
 from consensus.policy import PanelPolicy, Policy
@@ -100,6 +100,12 @@ async def freeze(engine: AsyncEngine, wanted: Wanted, now: datetime) -> Opening:
         horizon_hours=wanted.horizon_hours,
     )
     return Opening(frozen, definition, _would_do(items, definition))
+
+
+async def publish(publisher: Publisher, opening: Opening) -> None:
+    """Open the campaign: from now on it is the calibrator's. Raises BrokerUnavailable."""
+    await publisher.publish(opening.snapshot)
+    await publisher.record(opening.definition.key, opening.definition.to_json())
 
 
 async def _cycle(connection: AsyncConnection, cls: str) -> int:

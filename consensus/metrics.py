@@ -35,6 +35,7 @@ TABLE = (
     Metric("model_call_seconds", "histogram", "Duration of a model call with its retries", ("model",)),
     Metric("model_cost_dollars", "counter", "Money spent on models", ("model",)),
     Metric("snapshot_labels", "gauge", "Labelled requests the snapshot in use rests on"),
+    Metric("certified_classes", "gauge", "Classes that decide with a certified snapshot"),
     Metric("snapshots_refused", "counter", "Snapshots that could not be used"),
     Metric("ingested", "counter", "Rows ingested by the calibrator", ("topic",)),
     Metric("refits", "counter", "Refits by result", ("result",)),

@@ -75,7 +75,7 @@ def _class(policy: Policy, cls: str | None) -> str:
 async def _open(settings: Settings, wanted: Wanted, *, anyway: bool) -> tuple[Opening, bool]:
     """Freeze, and publish where it is promising or wanted anyway; whether it was published."""
     from consensus.app import migrated_store
-    from consensus.freezing import freeze
+    from consensus.freezing import freeze, publish
     from consensus.kafka.snapshots import Publisher
 
     async with migrated_store(settings) as engine:
@@ -85,8 +85,7 @@ async def _open(settings: Settings, wanted: Wanted, *, anyway: bool) -> tuple[Op
     publisher = Publisher(settings.kafka)
     await publisher.start()
     try:
-        await publisher.publish(opening.snapshot)
-        await publisher.record(opening.definition.key, opening.definition.to_json())
+        await publish(publisher, opening)
     finally:
         await publisher.stop()
     return opening, True

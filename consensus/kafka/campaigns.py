@@ -34,8 +34,11 @@ from consensus.metrics import Metrics
 from consensus.settings import ReviewSettings
 from consensus.types import LabelValue, Request, ReviewTask, Signal
 
-AT_ONCE = 8
+AT_ONCE = 16
 """Tasks of a campaign that wait for people at the same time."""
+
+SPACING = 4
+"""People wait for the next task: a campaign may take a fifth of the time."""
 
 logger = structlog.get_logger(__name__)
 
@@ -91,7 +94,7 @@ class Campaigns:
         self._topics = topics
         self._review = review
         self._metrics = metrics
-        self._pace = Pace(clock)
+        self._pace = Pace(clock, SPACING)
         self._now = now
         self._definitions: dict[str, Definition] = {}
         self._sent: set[str] = set()

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 SPACING = 20
-"""A look may take a twentieth of the time at most."""
+"""A look takes a twentieth of the time at most, unless somebody waits for it."""
 
 STALE_S = 5.0
 """After this long it looks without news: other members ingest some of them, and deadlines pass."""
 
 
 class Pace:
-    """``clock``: seconds."""
+    """``clock``: seconds. ``spacing``: rest after a look, in times that it took."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], spacing: float = SPACING) -> None:
         self._clock = clock
+        self._spacing = spacing
         self._news = True
         self._begun = self._again_at = self._stale_at = 0.0
 
@@ -31,5 +32,5 @@ class Pace:
     def ended(self) -> None:
         """The look is over."""
         now = self._clock()
-        self._again_at = now + SPACING * (now - self._begun)
+        self._again_at = now + self._spacing * (now - self._begun)
         self._stale_at = max(self._again_at, now + STALE_S)

@@ -95,8 +95,8 @@ class Follower:
     """Keeps the newest usable snapshot of one name, those of certified classes, and which classes are stopped.
 
     `start` returns when the topic has been read; then `run`, `stop`. ``models``: configured names, as in `readable`. A
-    snapshot that is refused leaves the one in use, and ``on_refused`` hears why; a record without a value takes the
-    snapshot away.
+    snapshot that is refused leaves the one in use, and ``on_refused`` hears why; ``on_used`` hears of every new one of
+    the name; a record without a value takes the snapshot away.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class Follower:
         models: Collection[str] | None = None,
         name: str = NAME,
         on_refused: Callable[[str], None] | None = None,
+        on_used: Callable[[Snapshot], None] | None = None,
     ) -> None:
         self._settings = settings
         self._topic = Topics(settings.prefix).snapshots
@@ -114,6 +115,7 @@ class Follower:
         self._models = models
         self._key = name
         self._on_refused = on_refused
+        self._on_used = on_used
         self._consumer: AIOKafkaConsumer
         self._current: Snapshot | None = None
         self._certified: dict[str, Snapshot] = {}
@@ -203,10 +205,15 @@ class Follower:
         if name == self._key:
             self._current = snapshot
             self._metrics.set("snapshot_labels", 0 if snapshot is None else snapshot.labels)
-        elif snapshot is None:
-            self._certified.pop(name.removeprefix(CERTIFIED), None)
+            if snapshot is not None and self._on_used is not None:
+                self._on_used(snapshot)
+            return
+        cls = name.removeprefix(CERTIFIED)
+        if snapshot is None:
+            self._certified.pop(cls, None)
         else:
-            self._certified[name.removeprefix(CERTIFIED)] = snapshot
+            self._certified[cls] = snapshot
+        self._metrics.set("certified_classes", len(self._certified))
 
     def _refuse(self, reason: str) -> None:
         self._metrics.count("snapshots_refused")

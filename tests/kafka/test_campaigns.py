@@ -17,7 +17,7 @@ from calibration.store import campaigns, offsets
 from calibration.store.certification import overview
 from calibration.store.engine import reading
 from consensus import wire
-from consensus.freezing import Opening, Wanted, freeze
+from consensus.freezing import Opening, Wanted, freeze, publish
 from consensus.kafka.campaigns import AT_ONCE
 from consensus.kafka.snapshots import Follower, Publisher
 from consensus.metrics import Metrics
@@ -142,8 +142,7 @@ async def test_a_campaign_ends_like_the_walk_offline_though_the_calibrator_is_ki
             await eventually(lambda: ingested(line, "snapshots", 1), seconds=LATE_S)
         opening = await opened(line)
         assert opening.promising
-        await publisher.publish(opening.snapshot)
-        await publisher.record(opening.definition.key, opening.definition.to_json())
+        await publish(publisher, opening)
         reviewer = Reviewer(line)
         for share in (0.2, 0.5, None):
             async with calibrating(line):
