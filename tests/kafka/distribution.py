@@ -1,6 +1,6 @@
 """Apache Kafka's own jars through Maven, cached outside the tree; no Docker.
 
-``python -m tests.kafka.distribution`` fetches them, or says what is missing and ends with 1.
+``python -m tests.kafka.distribution`` fetches and tries them, or says what is missing and ends with 1.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ VERSION = "4.3.1"
 ARTIFACTS = (("org.apache.kafka", "kafka_2.13", VERSION), ("org.slf4j", "slf4j-simple", "1.7.36"))
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 MAVEN_S = 600
+TRY_S = 120
 TUNING = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
 POM = (
@@ -59,6 +60,14 @@ def class_data() -> Path:
     return home() / "classes.jsa"
 
 
+def tried() -> None:
+    """Run the smallest of Kafka's programs. Raises KafkaMissing, also for a Java that is too old for it."""
+    command = java("kafka.tools.StorageTool", "random-uuid")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TRY_S, check=False)
+    if done.returncode:
+        raise KafkaMissing(f"Kafka {VERSION} does not run on this Java (17 or newer):\n{done.stderr[-500:]}")
+
+
 def _copied(folder: Path) -> Path:
     """Let Maven resolve and copy; returns the folder of the jars."""
     pom, target = folder / "pom.xml", folder / "jars"
@@ -84,6 +93,6 @@ def _put_in_place(filled: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     try:
-        jars()
+        tried()
     except KafkaMissing as missing:
         sys.exit(str(missing))
