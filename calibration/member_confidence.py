@@ -118,9 +118,9 @@ def _turned(rows: Ints, columns: Ints, drawn: Ints) -> tuple[Ints, Ints]:
 
 def _leaves(ballots: Ballots, chosen: NDArray[np.bool_]) -> dict[Key, tuple[Ints, Ints]]:
     """Rows and columns of the chosen cells by full key."""
-    if ballots.source is None:
-        return {}
     rows, columns = np.nonzero(chosen)
+    if ballots.source is None or not len(rows):
+        return {}
     types, kind = np.unique(np.array(ballots.answer_types, dtype=str), return_inverse=True)
     codes = np.stack([ballots.source[rows, columns], columns, kind[rows]], axis=1)
     distinct, group = np.unique(codes, axis=0, return_inverse=True)

@@ -44,6 +44,8 @@ def _finite(value: Any) -> Any:
 
 
 def _printable(value: str) -> str:
+    if len(value) <= 256 and value.isascii() and value.isprintable():  # almost all
+        return value
     if any(ord(c) < 32 or 127 <= ord(c) < 160 for c in value):
         raise ValueError("must not contain control characters")
     if len(value.encode("utf-8", "surrogatepass")) > 256:

@@ -17,7 +17,7 @@ from sqlalchemy import and_, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calibration.store import tables
-from calibration.store.writing import chunks, insert_new, insert_or_replace
+from calibration.store.writing import among, chunks, insert_new, insert_or_replace
 
 UNUSABLE = -3
 """``truth`` of a label that the answer spec does not allow, or that cannot be compared with the candidates."""
@@ -74,7 +74,7 @@ async def of_requests(connection: AsyncConnection, request_ids: Iterable[str]) -
     table = tables.outcomes
     found: dict[Key, list[Recorded]] = {}
     for ids in chunks(request_ids):
-        query = select(*(table.c[name] for name in Recorded._fields)).where(table.c.request_id.in_(ids))
+        query = select(*(table.c[name] for name in Recorded._fields)).where(among(connection, table.c.request_id, ids))
         # Ties are ordered by content, so that every store agrees on which outcome is the latest.
         for row in await connection.execute(query.order_by(table.c.observed_at, table.c.digest)):
             found.setdefault((row.tenant, row.request_id), []).append(Recorded._make(row))
@@ -108,9 +108,9 @@ def adjudicate(outcomes: Sequence[Recorded]) -> LabelRow | None:
 async def set_labels(connection: AsyncConnection, labels: Mapping[Key, LabelRow | None]) -> None:
     """Replace the labels of these requests; ``None`` takes one away."""
     table = tables.labels
-    for tenant, request_id in (key for key, label in labels.items() if label is None):
-        gone = and_(table.c.tenant == tenant, table.c.request_id == request_id)
-        await connection.execute(table.delete().where(gone))
+    if gone := [{"of": tenant, "about": name} for (tenant, name), label in labels.items() if label is None]:
+        here = and_(table.c.tenant == bindparam("of"), table.c.request_id == bindparam("about"))
+        await connection.execute(table.delete().where(here), gone)
     await insert_or_replace(connection, table, (label._asdict() for label in labels.values() if label is not None))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -26,6 +27,7 @@ class Member(NamedTuple):
 Members = tuple[Member, ...]
 
 
+@lru_cache(maxsize=1024)
 def panel_id(members: Members) -> str:
     """Content hash of a panel: 32 hex digits."""
     return hashlib.sha256(_text(members).encode()).hexdigest()[:32]

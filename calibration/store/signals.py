@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calibration.store import panels, tables
 from calibration.store.panels import Members
-from calibration.store.writing import chunks, insert_new
+from calibration.store.writing import among, chunks, insert_new
 
 VOTE = np.dtype("<i2")
 CONFIDENCE = np.dtype("<f8")
@@ -84,8 +84,10 @@ async def first_of(connection: AsyncConnection, request_ids: Iterable[str]) -> d
     table = tables.signals
     found: dict[tuple[str, str], bytes] = {}
     for ids in chunks(request_ids):
-        query = select(table).where(table.c.request_id.in_(ids)).order_by(table.c.version, table.c.event_id)
-        for row in await connection.execute(query):
+        query = select(table.c.tenant, table.c.request_id, table.c.raw).where(
+            among(connection, table.c.request_id, ids)
+        )
+        for row in await connection.execute(query.order_by(table.c.version, table.c.event_id)):
             found.setdefault((row.tenant, row.request_id), row.raw)
     return found
 

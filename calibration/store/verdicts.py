@@ -11,7 +11,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calibration.store import chain, tables, verification
-from calibration.store.writing import chunks, insert_new
+from calibration.store.writing import among, chunks, insert_new
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ async def changed(connection: AsyncConnection, request_ids: Iterable[str]) -> li
     several = several.having(func.count(table.c.digest.distinct()) > 1)
     found = []
     for ids in chunks(request_ids):
-        rows = await connection.execute(several.where(table.c.request_id.in_(ids)))
+        rows = await connection.execute(several.where(among(connection, table.c.request_id, ids)))
         found += [Changed._make(row) for row in rows]
     return found
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Column, ColumnElement, Table, any_, bindparam, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,9 +27,24 @@ async def serialise(connection: AsyncConnection) -> None:
 
 
 async def insert_new(connection: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert the rows whose primary key is new; leave the others as they are."""
-    if values := list(rows):
-        await connection.execute(_insert(connection, table).on_conflict_do_nothing(), values)
+    """Insert the rows whose primary key is new; leave the others as they are. Every row names the same columns."""
+    values = list(rows)
+    if not values:
+        return
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_from_arrays(table, values).on_conflict_do_nothing())
+    else:
+        await connection.execute(sqlite.insert(table).on_conflict_do_nothing(), values)
+
+
+def _from_arrays(table: Table, rows: list[Mapping[str, Any]]) -> postgresql.Insert:
+    """All rows by one statement with an array for each column: a statement for each row takes three times as long."""
+    names = list(rows[0])
+    arrays = [
+        func.unnest(bindparam(f"all_{name}", [row[name] for row in rows], postgresql.ARRAY(table.c[name].type)))
+        for name in names
+    ]
+    return postgresql.insert(table).from_select(names, select(*arrays))
 
 
 async def insert_or_replace(connection: AsyncConnection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -45,6 +60,26 @@ async def insert_or_replace(connection: AsyncConnection, table: Table, rows: Ite
 
 def _insert(connection: AsyncConnection, table: Table) -> postgresql.Insert | sqlite.Insert:
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def among(connection: AsyncConnection, column: Column[Any], values: list[str]) -> ColumnElement[bool]:
+    """Whether a column is one of these values; for PostgreSQL one parameter, so that the statement is compiled once."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(bindparam(None, values, postgresql.ARRAY(column.type)))
+    return column.in_(values)
+
+
+def among_rows(
+    connection: AsyncConnection, columns: Sequence[Column[Any]], rows: Sequence[tuple[Any, ...]]
+) -> ColumnElement[bool]:
+    """Whether some columns together are one of these rows; for PostgreSQL one parameter for each column."""
+    if connection.dialect.name != "postgresql":
+        return tuple_(*columns).in_(rows)
+    arrays = [
+        func.unnest(bindparam(None, [row[i] for row in rows], postgresql.ARRAY(column.type)))
+        for i, column in enumerate(columns)
+    ]
+    return tuple_(*columns).in_(select(*arrays))
 
 
 def chunks(values: Iterable[str]) -> Iterable[list[str]]:

@@ -16,23 +16,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from calibration.store import alarms, campaigns, classes, offsets, outcomes, rollbacks, signals, snapshots, verdicts
 from calibration.store.alarms import Alarm, subject_of
 from calibration.store.offsets import Place
-from calibration.store.outcomes import FEEDBACK, Key, OutcomeRow, Recorded
+from calibration.store.outcomes import Key, OutcomeRow, Recorded
 from calibration.store.signals import SignalRow
 from calibration.store.writing import serialise
 from consensus import textless, wire
 from consensus.kafka.intake import Batch, Record, read
+from consensus.kafka.settling import settle
 from consensus.kafka.topics import Topics
 from consensus.ledger import erasures
 from consensus.ledger.erasures import Truths
 from consensus.ledger.transactions import Transactions
-from consensus.truth import contradicts, right_candidate
-from consensus.types import Outcome, Signal, Stakes
+from consensus.types import Outcome, Signal
 
 Mark = Callable[[Sequence[tuple[str, str, int]]], Awaitable[None]]
 """Marks versions (tenant, request id, version) as committed in the ledger: their verdicts are on the topic."""
-
-SEVERITY = {Stakes.CRITICAL: 0, Stakes.HIGH: 1}
-"""Of a released answer that a ground truth contradicts; lower stakes raise no alarm of their own."""
 
 
 class Moved(Exception):
@@ -136,49 +133,13 @@ async def resolve(connection: AsyncConnection, request_ids: Iterable[str]) -> No
     """Work out anew what the outcomes of these requests say, whichever of signal and outcome came first."""
     recorded = await outcomes.of_requests(connection, request_ids)
     firsts = await signals.first_of(connection, (request_id for _, request_id in recorded))
-    found = await asyncio.to_thread(_findings, recorded, firsts)
-    await outcomes.set_truths(connection, _new_truths(recorded, found))
-    await outcomes.set_labels(connection, {key: outcomes.adjudicate(group) for key, group in found.items()})
-    await alarms.add(connection, await asyncio.to_thread(_wrong, found, firsts))
+    settled = await asyncio.to_thread(settle, recorded, firsts)
+    await outcomes.set_truths(connection, _new_truths(recorded, settled.groups))
+    await outcomes.set_labels(connection, {key: outcomes.adjudicate(group) for key, group in settled.groups.items()})
+    await alarms.add(connection, settled.alarms)
 
 
 def _new_truths(before: Mapping[Key, list[Recorded]], after: Mapping[Key, list[Recorded]]) -> dict[str, int]:
     """Truths that are not stored yet, by the outcome's digest."""
     pairs = [pair for key, group in after.items() for pair in zip(before[key], group, strict=True)]
     return {new.digest: new.truth for old, new in pairs if new.truth is not None and new.truth != old.truth}
-
-
-def _findings(recorded: Mapping[Key, list[Recorded]], firsts: Mapping[Key, bytes]) -> dict[Key, list[Recorded]]:
-    """The outcomes with their truths, where the signal is known."""
-    return {
-        key: [_with_truth(outcome, firsts[key]) for outcome in group] if key in firsts else group
-        for key, group in recorded.items()
-    }
-
-
-def _with_truth(outcome: Recorded, signal: bytes) -> Recorded:
-    label = wire.read_own(Outcome, outcome.raw).label
-    return outcome._replace(truth=right_candidate(wire.read_own(Signal, signal), label))
-
-
-def _wrong(found: Mapping[Key, list[Recorded]], firsts: Mapping[Key, bytes]) -> list[Alarm]:
-    """An alarm for every ground truth that contradicts an answer released at high or critical stakes."""
-    raised = []
-    for key, group in found.items():
-        signal = wire.read_own(Signal, firsts[key]) if key in firsts else None
-        if signal is None or signal.stakes not in SEVERITY:
-            continue
-        truths = [outcome for outcome in group if outcome.source != FEEDBACK]
-        raised += [
-            Alarm(
-                severity=SEVERITY[signal.stakes],
-                code="wrong_answer_released",
-                subject=subject_of(signal.tenant, signal.request_id),
-                detail=f"{outcome.source} {outcome.outcome_id} contradicts the released answer",
-                cause=outcome.digest,
-                raised_at=outcome.observed_at,
-            )
-            for outcome in truths
-            if contradicts(signal, wire.read_own(Outcome, outcome.raw).label)
-        ]
-    return raised

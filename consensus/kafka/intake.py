@@ -7,7 +7,9 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from pydantic import Field
 
 from calibration import campaign
 from calibration.campaign import CampaignInvalid
@@ -30,7 +32,7 @@ from consensus import answers, wire
 from consensus.aggregation import stratum, vote
 from consensus.errors import Malformed
 from consensus.kafka.topics import Topics
-from consensus.types import Outcome, Signal, Verdict
+from consensus.types import Frozen, Identifier, Outcome, Signal, Time
 
 STOPPED = {"revoked": (1, "certificate_revoked"), "suspended": (2, "class_suspended")}
 """Severity and code of the alarm of a class that stops accepting; a hold by hand is nobody's surprise."""
@@ -111,11 +113,20 @@ def _unreadable(record: Record, reason: str) -> Alarm:
     )
 
 
+class _About(Frozen):
+    """What the chain needs to know of a verdict: its ballot comes with the signal, and would cost the most here."""
+
+    request_id: Identifier
+    tenant: Identifier
+    version: Annotated[int, Field(ge=1)]
+    decided_at: Time
+
+
 def _verdict(record: Record, batch: Batch) -> None:
     """Every record joins the chain, readable or not: a gap would look like a deletion."""
     raw = record.value or b""
     try:
-        verdict = wire.read_own(Verdict, record.value)
+        verdict = wire.read_own(_About, record.value)
     except Malformed:
         batch.verdicts.append(VerdictRow(record.partition, record.offset, None, None, None, None, raw))
         raise

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, and_, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from calibration.store.writing import among_rows
 from consensus.ledger import tables
 from consensus.ledger.claims import Asked, Key
 from consensus.ledger.grouped import Grouped
@@ -86,15 +87,14 @@ class Decisions:
         if not versions:
             return
         wanted = sorted(versions)
-        unmarked = and_(tuple_(T.tenant, T.request_id, T.version).in_(wanted), T.committed_at.is_(None))
+        ids = sorted({(tenant, request_id) for tenant, request_id, _ in wanted})
         paid = tables.answers.c
         async with self._transactions.begin("marking decisions") as connection:
+            named = among_rows(connection, (T.tenant, T.request_id, T.version), wanted)
+            unmarked = and_(named, T.committed_at.is_(None))
             await connection.execute(update(tables.decisions).where(unmarked).values(committed_at=datetime.now(UTC)))
-            await connection.execute(
-                delete(tables.answers).where(
-                    tuple_(paid.tenant, paid.request_id).in_([(tenant, request) for tenant, request, _ in wanted])
-                )
-            )
+            of_ids = among_rows(connection, (paid.tenant, paid.request_id), ids)
+            await connection.execute(delete(tables.answers).where(of_ids))
 
     @to_the_end
     async def _select(self, keys: Collection[Key], which: Any = T.version > 0) -> list[Version]:
