@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import arbiters
+from calibration.snapshot import Snapshot
 from calibration.store.engine import create_engine
 from calibration.store.migrate import StoreOutdated, check
 from consensus import models
@@ -27,7 +29,10 @@ from consensus.pipeline import Resources, decide
 from consensus.policy import ModelPolicy
 from consensus.rpc.server import Server
 from consensus.settings import Settings
+from consensus.settings.redundancy import redundancy
 from consensus.types import Answer
+
+logger = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -154,12 +159,19 @@ async def calibrator(settings: Settings, around: Surroundings) -> AsyncIterator[
 
 @asynccontextmanager
 async def _snapshots(settings: Settings, metrics: Metrics) -> AsyncIterator[Follower]:
-    follower = Follower(settings.kafka, metrics, models=frozenset(settings.models))
+    used = partial(redundant, settings)
+    follower = Follower(settings.kafka, metrics, models=frozenset(settings.models), on_used=used)
     await follower.start()
     try:
         yield follower
     finally:
         await follower.stop()
+
+
+def redundant(settings: Settings, snapshot: Snapshot) -> None:
+    """Log a warning for every policy whose panel is worth too few independent votes by this snapshot."""
+    for found in redundancy(settings.policy_policies(), settings.panel_policies(), snapshot):
+        logger.warning("panel_redundant", path=found.path, detail=found.message, snapshot=snapshot.version)
 
 
 def _collect_less_often() -> None:

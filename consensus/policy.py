@@ -155,7 +155,8 @@ class Policy(Configured):
     confidence_bar: float = Field(default=0.9, gt=0.5, le=1)
     """Calibrated confidence from which two opposed members make a ``high_confidence`` dispute."""
     effective_votes_min: float | None = Field(default=None, gt=0)
-    """Effective votes, as assumed before anything is fitted, below which ``config check`` warns about the panel."""
+    """Effective votes of the panel below which ``config check``, a worker and ``decide`` warn: the fitted ones where a
+    snapshot is in use, else the assumed ones."""
     deadline_ms: int = Field(default=60_000, gt=0)
     """For requests that bring none."""
     budget: BudgetPolicy = BudgetPolicy()

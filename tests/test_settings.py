@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from structlog.testing import capture_logs
 
+from calibration.fitting import EPOCH, fit
+from consensus.app import redundant
 from consensus.errors import ConfigError
 from consensus.policy import DEFAULT_ON_DISAGREEMENT
 from consensus.settings import Settings, load
@@ -17,6 +21,7 @@ from consensus.settings.cautions import cautions
 from consensus.settings.load import parse
 from consensus.settings.rules import missing_variables, violations
 from consensus.types import Kind, Route, Stakes
+from tests.calibration.tables import copied, independent
 
 TODAY = date(2026, 1, 15)
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "consensus.yaml"
@@ -344,3 +349,18 @@ def test_a_panel_that_is_worth_its_minimum_is_no_caution() -> None:
     """Two members with the assumed error correlation of .43 are worth 2 / 1.43 = 1.399 votes."""
     found = cautions(parse(tree(**_policy(effective_votes_min=1.39)), {}), TODAY)
     assert "policies.default.effective_votes_min" not in {caution.path for caution in found}
+
+
+def test_a_snapshot_says_what_a_panel_is_really_worth() -> None:
+    """Two copies are worth one vote, two independent members two, whatever is assumed before anything is fitted."""
+    settings = parse(tree(**_policy(effective_votes_min=1.5)), {})
+    for ballots, warned in ((copied(400, 0.7, 2), True), (independent(400, [0.7, 0.7]), False)):
+        snapshot = fit(replace(ballots, models=("a", "b")), fitted_at=EPOCH)
+        assert snapshot is not None
+        found = {caution.path: caution.message for caution in cautions(settings, TODAY, snapshot)}
+        assert ("policies.default.effective_votes_min" in found) is warned
+        if warned:
+            assert snapshot.version in found["policies.default.effective_votes_min"]
+        with capture_logs() as lines:
+            redundant(settings, snapshot)
+        assert [line["event"] for line in lines] == ["panel_redundant"] * warned

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from consensus.cli.options import snapshot_of
 from consensus.errors import ConfigError
+
+if TYPE_CHECKING:
+    from calibration.snapshot import Snapshot
 
 app = typer.Typer(help="Check the configuration, print its schema.", rich_markup_mode=None, no_args_is_help=True)
 
@@ -16,10 +21,11 @@ app = typer.Typer(help="Check the configuration, print its schema.", rich_markup
 @app.command()
 def check(
     config: Annotated[str | None, typer.Option(help="YAML file; default: the variable CONSENSUS_CONFIG.")] = None,
+    snapshot: Annotated[Path | None, typer.Option(help="Judge the panels by this snapshot's correlations.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value.")] = False,
 ) -> None:
     """Read the configuration as a service would, and say what is wrong with it (exit 2) or worth knowing (exit 0)."""
-    report = _report(config)
+    report = _report(config, None if snapshot is None else snapshot_of(snapshot))
     typer.echo(json.dumps(report, indent=2) if as_json else _text(report))
     raise typer.Exit(0 if report["ok"] else 2)
 
@@ -32,7 +38,7 @@ def schema() -> None:
     typer.echo(text(configuration()), nl=False)
 
 
-def _report(config: str | None) -> dict[str, Any]:
+def _report(config: str | None, snapshot: Snapshot | None) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     from consensus.settings import load
@@ -45,7 +51,11 @@ def _report(config: str | None) -> dict[str, Any]:
     except ConfigError as error:
         return {"ok": False, "errors": [_entry(item) for item in (error, *error.also)], "warnings": []}
     missing = [_entry(error) for error in missing_variables(settings, os.environ)]
-    return {"ok": not missing, "errors": missing, "warnings": [_entry(item) for item in cautions(settings, today)]}
+    return {
+        "ok": not missing,
+        "errors": missing,
+        "warnings": [_entry(item) for item in cautions(settings, today, snapshot)],
+    }
 
 
 def _entry(item: Any) -> dict[str, str]:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from consensus.cli.options import Config, run, settings_of
+from consensus.cli.options import Config, run, settings_of, snapshot_of
 
 if TYPE_CHECKING:
-    from calibration.snapshot import Snapshot
     from consensus.pipeline import Resources
 
 app = typer.Typer(rich_markup_mode=None)
@@ -46,9 +45,12 @@ def decide(
 async def _decide(lines: TextIO, config: str | None, snapshot: Path | None) -> int:
     from consensus import app as house
 
-    fitted = None if snapshot is None else _read(snapshot)
+    settings = settings_of(config)
+    fitted = None if snapshot is None else snapshot_of(snapshot)
+    if fitted is not None:
+        house.redundant(settings, fitted)
     faulty = 0
-    async with house.resources(settings_of(config)) as resources:
+    async with house.resources(settings) as resources:
         ready = replace(resources, snapshots=lambda _cls: fitted)
         async for text, good in _results(ready, lines):
             typer.echo(text)
@@ -82,13 +84,3 @@ async def _one(resources: Resources, number: int, line: str) -> tuple[str, bool]
         return (await decide_one(request, resources)).verdict.model_dump_json(), True
     except ConsensusError as error:
         return json.dumps({"line": number, "error": str(error)}), False
-
-
-def _read(path: Path) -> Snapshot:
-    from calibration.snapshot import Snapshot, SnapshotInvalid
-    from consensus.errors import ConfigError
-
-    try:
-        return Snapshot.from_json(path.read_bytes())
-    except (OSError, SnapshotInvalid) as error:
-        raise ConfigError("--snapshot", f"{path} cannot be used: {error}") from None

@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import Coroutine
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from calibration.snapshot import Snapshot
     from consensus.life import Process
     from consensus.settings import Settings
 
@@ -28,10 +30,21 @@ def settings_of(config: str | None) -> Settings:
     return load(config)
 
 
+def snapshot_of(path: Path) -> Snapshot:
+    """The snapshot in a file. Raises ConfigError."""
+    from calibration.snapshot import Snapshot, SnapshotInvalid
+    from consensus.errors import ConfigError
+
+    try:
+        return Snapshot.from_json(path.read_bytes())
+    except (OSError, SnapshotInvalid) as error:
+        raise ConfigError("--snapshot", f"{path} cannot be used: {error}") from None
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run the command's coroutine to its end. What is logged meanwhile goes to stderr: stdout is the answer alone."""
+    from consensus.logs import configure_logs
     from consensus.settings import TelemetrySettings
-    from consensus.telemetry import configure_logs
 
     configure_logs(TelemetrySettings(log_level="warning", log_format="console"))
     return asyncio.run(work)

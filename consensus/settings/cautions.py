@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
 
-from calibration.correlation import effective_votes_assumed
+from calibration.snapshot import Snapshot
 from consensus.policy import Policy
+from consensus.settings.caution import Caution
+from consensus.settings.redundancy import redundancy
 from consensus.settings.tree import Settings
 from consensus.types import Kind, Route
 
@@ -15,15 +16,10 @@ NOTICE = timedelta(days=90)
 """How long before its end a model's retirement is reported."""
 
 
-@dataclass(frozen=True)
-class Caution:
-    path: str
-    message: str
-
-
-def cautions(settings: Settings, today: date) -> list[Caution]:
-    """Everything worth a look, in the order of the tree."""
-    return [*_models(settings, today), *_unused(settings), *_policies(settings)]
+def cautions(settings: Settings, today: date, snapshot: Snapshot | None = None) -> list[Caution]:
+    """Everything worth a look, in the order of the tree. ``snapshot``: what has been fitted, where something has."""
+    thin = redundancy(settings.policy_policies(), settings.panel_policies(), snapshot)
+    return [*_models(settings, today), *_unused(settings), *_policies(settings), *thin]
 
 
 def _models(settings: Settings, today: date) -> Iterator[Caution]:
@@ -60,12 +56,6 @@ def _policy(policy: Policy, settings: Settings) -> Iterator[Caution]:
     members = [settings.models[name] for name in settings.panels[policy.panel].models]
     if policy.budget.calls < len(members):
         yield Caution(f"{path}.budget.calls", f"allows fewer calls than the panel has members ({len(members)})")
-    worth = effective_votes_assumed(len(members))
-    if policy.effective_votes_min is not None and worth < policy.effective_votes_min:
-        yield Caution(
-            f"{path}.effective_votes_min",
-            f"{len(members)} members are worth about {worth:.1f} independent votes until their correlations are fitted",
-        )
     if policy.budget.money is not None:
         for member in members:
             if member.price_in is None or member.price_out is None:
