@@ -12,9 +12,10 @@ from typing import Any
 
 import structlog
 
+from consensus.logs import configure_logs
 from consensus.metrics import Metrics
 from consensus.settings import TelemetrySettings
-from consensus.telemetry import configure_logs, configure_sentry, probes
+from consensus.telemetry import configure_sentry, probes
 
 logger = structlog.get_logger(__name__)
 

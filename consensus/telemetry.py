@@ -1,15 +1,12 @@
-"""What the on-call engineer sees: structured logs and errors without content, and probe endpoints."""
+"""What the on-call engineer sees beside the logs: errors without content, probes and metrics."""
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import structlog
 from aiohttp import web
 
 from consensus.errors import ConfigError
@@ -17,26 +14,6 @@ from consensus.metrics import Metrics
 from consensus.settings import TelemetrySettings
 
 Check = Callable[[], bool]
-
-
-def configure_logs(settings: TelemetrySettings) -> None:
-    """Log to stderr, one event a line: JSON for machines, columns for people."""
-    renderer: Any = structlog.processors.JSONRenderer()
-    if settings.log_format == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
 
 
 def configure_sentry(settings: TelemetrySettings) -> None:

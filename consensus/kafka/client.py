@@ -158,9 +158,9 @@ class Client:
         with self._waiting.watch(request_id) as inbox:
             yield Watch(inbox, tenant)
 
-    async def record_outcome(self, outcome: Outcome) -> None:
+    async def record_outcome(self, outcome: Outcome, *, headers: Headers = ()) -> None:
         """Produce ground truth; returns once the broker has it. Raises BrokerUnavailable."""
-        await self._send(self._topics.outcomes, outcome.request_id, wire.write(outcome))
+        await self._send(self._topics.outcomes, outcome.request_id, wire.write(outcome), headers=headers)
 
     async def rule(self, ruling: Ruling) -> None:
         """Produce a person's ruling to the partition its task id names. Raises Malformed, BrokerUnavailable."""

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import structlog
+
+from consensus import logs
 from consensus.errors import DeadLetter, DeadLetterLimit
 from consensus.kafka.messages import Incoming, Outgoing
 from consensus.kafka.topics import Topics
 from consensus.ledger.gates import Gates, GateState
 from consensus.patience import patiently
 from consensus.settings import KafkaSettings
+
+log = structlog.get_logger()
 
 MAX_REASON = 500
 """Characters of the reason that a header carries."""
@@ -27,6 +32,8 @@ def dead_letter(topics: Topics, record: Incoming, error: DeadLetter) -> Outgoing
 
     A record without key and value gets an empty value: the client library refuses to produce nothing at all.
     """
+    where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    log.warning("dead letter", code=error.code, trace_id=logs.trace_id(record.headers), **where)
     added = (
         ("error-code", error.code.encode()),
         ("error-reason", str(error)[:MAX_REASON].encode("utf-8", "replace")),

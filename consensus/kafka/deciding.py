@@ -16,7 +16,7 @@ from typing import Protocol
 
 import structlog
 
-from consensus import wire
+from consensus import logs, wire
 from consensus.errors import DeadLetter, Fenced, Poison, Retry, Stop
 from consensus.kafka.messages import Incoming, vote_record
 from consensus.kafka.slots import Slots
@@ -124,6 +124,7 @@ class Deciding:
     async def _run(self, job: Job, fresh: bool) -> Result:
         self._metrics.set("requests_in_flight", self._slots.used)
         asked = job.asked
+        logs.about(asked.tenant, asked.request_id, job.record.headers)
         payload = (asked.tenant, asked.request_id, asked.payload_hash)
         known = {} if fresh else await patiently(lambda: self._ledger.answers.recorded(payload), "reading answers")
         answers = StoredLog(self._ledger.answers, payload, known)
@@ -158,7 +159,7 @@ class Deciding:
             except (DeadLetter, Stop):
                 raise
             except Retry as error:
-                log.warning("deciding again", request_id=job.request.id, tenant=job.request.tenant, error=str(error))
+                log.warning("deciding again", error=str(error))
             except Exception as error:  # noqa: BLE001  (a bug over one record must not take the others down)
                 await self._count_failure(job, error)
             await backoff.wait()
@@ -170,7 +171,7 @@ class Deciding:
         while where is not None and where.tb_next is not None:
             where = where.tb_next
         line = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else ""
-        log.error("deciding failed", request_id=job.request.id, tenant=job.request.tenant, error=name, line=line)
+        log.error("deciding failed", error=name, line=line)
         if await patiently(lambda: self._ledger.claims.failed(job.asked), "counting a failure"):
             raise Poison(f"deciding failed repeatedly with {name}")
 
@@ -181,7 +182,9 @@ class Deciding:
 
     def _count(self, decision: Decision) -> None:
         verdict = decision.verdict
-        self._metrics.count("verdicts", status=verdict.status, kind=verdict.disagreement.kind, route=verdict.route)
+        kind = verdict.disagreement.kind
+        self._metrics.count("verdicts", status=verdict.status, kind=kind, route=verdict.route)
+        log.info("decided", status=verdict.status, kind=kind, route=verdict.route, latency_ms=verdict.latency_ms)
 
 
 def version_of(decision: Decision, request: bytes | None, answers: Mapping[str, Answer]) -> Version:

@@ -12,12 +12,12 @@ from consensus.errors import Malformed
 from consensus.json_limits import WHOLE
 from consensus.kafka.topics import Topics
 from consensus.ledger import Version
+from consensus.logs import TRACE_HEADER
 from consensus.types import SCHEMA_VERSION, BallotEntry, Request, Vote
 
 Headers = tuple[tuple[str, bytes], ...]
 
 STREAM_HEADER = "x-stream"
-TRACE_HEADER = "traceparent"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from consensus import wire
+from consensus import logs, wire
 from consensus.errors import Conflict, DeadLetter, Fenced, Poison
 from consensus.kafka.dead_letters import dead_letter
 from consensus.kafka.deciding import Deciding, Job, Result
@@ -112,6 +112,7 @@ class RequestSteps:
         self, job: Job, standing: Standing, claim: Claim, begun: asyncio.Task[Result] | None
     ) -> Publication:
         """From a standing to what is published for the record; waits as long as it takes. Raises Fenced."""
+        logs.about(job.asked.tenant, job.asked.request_id, job.record.headers)
         while True:
             result: Result = None
             if begun is not None:

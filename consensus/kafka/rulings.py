@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 
-from consensus import wire
+from consensus import logs, wire
 from consensus.errors import DeadLetter, Malformed
 from consensus.kafka.dead_letters import dead_letter
 from consensus.kafka.messages import Incoming, Outgoing, decision_records, outcome_record, within
@@ -66,6 +66,7 @@ class RulingSteps:
         """Raises DeadLetter."""
         value = within(record, self._max_record_bytes) or b""
         ruling = wire.read(Ruling, value)
+        logs.about(ruling.tenant, ruling.request_id, record.headers)
         home = self._home(ruling)
         if home != record.partition:
             moved = Outgoing(record.topic, home, ruling.request_id.encode(), value, record.headers)

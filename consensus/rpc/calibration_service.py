@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from calibration.snapshot import Snapshot
+from consensus import logs
 from consensus.kafka.client import Client
 from consensus.rpc.convert import from_proto, to_proto
 from consensus.rpc.status import Context, NotFound
+from consensus.rpc.tracing import trace
 from consensus.types import Outcome
 from protos.consensus.v1 import calibration_pb2
 from protos.consensus.v1 import calibration_service_pb2 as api
@@ -38,7 +40,9 @@ class CalibrationService(CalibrationServiceServicer):
         return api.GetReliabilityResponse(snapshot_version=snapshot.version, reliability=rows)
 
     async def RecordOutcome(self, request: api.RecordOutcomeRequest, context: Context) -> api.RecordOutcomeResponse:
-        await self._client.record_outcome(from_proto(Outcome, request.outcome, "outcome"))
+        outcome = from_proto(Outcome, request.outcome, "outcome")
+        logs.about(outcome.tenant, outcome.request_id)
+        await self._client.record_outcome(outcome, headers=trace(context))
         return api.RecordOutcomeResponse()
 
     async def ListAlarms(self, request: api.ListAlarmsRequest, context: Context) -> api.ListAlarmsResponse:

@@ -10,14 +10,15 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
-from consensus import wire
+from consensus import logs, wire
 from consensus.errors import Conflict, Malformed
 from consensus.json_limits import WHOLE
 from consensus.kafka.client import Client, ours
-from consensus.kafka.messages import TRACE_HEADER, Headers
+from consensus.kafka.messages import Headers
 from consensus.policy import Policy, select
 from consensus.rpc.convert import from_proto, to_proto
 from consensus.rpc.status import Context, NotFound
+from consensus.rpc.tracing import trace
 from consensus.types import Frozen, Identifier, Request, Verdict, Vote
 from protos.consensus.v1 import consensus_service_pb2 as api
 from protos.consensus.v1 import request_pb2, verdict_pb2
@@ -82,7 +83,7 @@ class ConsensusService(ConsensusServiceServicer):
                 yield _event(event)
 
     async def GetVerdict(self, request: api.GetVerdictRequest, context: Context) -> api.GetVerdictResponse:
-        key = from_proto(Key, request, "")
+        key = _key(request)
         value, _ = await self._known.verdict(key.tenant, key.request_id)
         if value is None:
             raise NotFound("no verdict is known for this id")
@@ -91,7 +92,7 @@ class ConsensusService(ConsensusServiceServicer):
     async def WatchVerdict(
         self, request: api.WatchVerdictRequest, context: Context
     ) -> AsyncIterator[api.WatchVerdictResponse]:
-        key = from_proto(Key, request, "")
+        key = _key(request)
         deadline = self._deadline(context)
         # Follow first, then ask the ledger: what is committed in between arrives twice and is passed on once.
         with self._client.watch(key.tenant, key.request_id) as watch:
@@ -108,7 +109,8 @@ class ConsensusService(ConsensusServiceServicer):
         remaining_s = _remaining_s(context)
         if remaining_s * 1000 < (request.deadline_ms or policy.deadline_ms):
             request = request.model_copy(update={"deadline_ms": max(1, int(remaining_s * 1000))})
-        return Asked(request, self._deadline(context), _trace(context))
+        logs.about(request.tenant, request.id)
+        return Asked(request, self._deadline(context), trace(context))
 
     def _checked(self, message: request_pb2.Request) -> tuple[Request, Policy]:
         """The request and its policy. What a worker would dead-letter is refused here, with the field's path."""
@@ -130,6 +132,13 @@ class ConsensusService(ConsensusServiceServicer):
         return asyncio.get_running_loop().time() + min(_remaining_s(context), self._max_wait_s)
 
 
+def _key(message: api.GetVerdictRequest | api.WatchVerdictRequest) -> Key:
+    """Which request a call is about, named in its logs from here on. Raises Malformed."""
+    key = from_proto(Key, message, "")
+    logs.about(key.tenant, key.request_id)
+    return key
+
+
 def _remaining_s(context: Context) -> float:
     """Seconds until the call's deadline; infinite without one, for which grpc answers None."""
     remaining: float | None = context.time_remaining()
@@ -147,11 +156,3 @@ def _in_proto(field: str | None, request: Request) -> str:
     if field is None or field == WHOLE:
         return AT
     return f"{AT}.{re.sub('^answer[.]', f'answer.{request.answer.type}.', field)}"
-
-
-def _trace(context: Context) -> Headers:
-    return tuple(
-        (key, value.encode() if isinstance(value, str) else value)
-        for key, value in context.invocation_metadata() or ()
-        if key == TRACE_HEADER
-    )

@@ -18,9 +18,11 @@ from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from consensus import logs
 from consensus.metrics import Metrics
 from consensus.rpc.parse import parse
 from consensus.rpc.status import Context, code_of, refuse
+from consensus.rpc.tracing import trace
 
 OWN = "/consensus.v1."
 
@@ -74,6 +76,7 @@ class _Method:
 
     def single(self, behaviour: Callable[..., Any]) -> Callable[[bytes, Context], Awaitable[Message]]:
         async def call(data: bytes, context: Context) -> Message:
+            logs.of_trace(logs.trace_id(trace(context)))
             try:
                 response: Message = await behaviour(self._parse(data), context)
             except asyncio.CancelledError:
@@ -88,6 +91,7 @@ class _Method:
 
     def streaming(self, behaviour: Callable[..., Any]) -> Callable[[bytes, Context], AsyncIterator[Message]]:
         async def call(data: bytes, context: Context) -> AsyncIterator[Message]:
+            logs.of_trace(logs.trace_id(trace(context)))
             try:
                 async with aclosing(behaviour(self._parse(data), context)) as responses:
                     async for response in responses:

@@ -117,10 +117,14 @@ async def test_an_outcome_is_produced_and_then_acknowledged(gateway: Gateway) ->
     )
     message.label.string_value = "A"
     message.observed_at.FromDatetime(NOW)
-    await gateway.calibration.RecordOutcome(api.RecordOutcomeRequest(outcome=message))
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    call = gateway.calibration.RecordOutcome(
+        api.RecordOutcomeRequest(outcome=message), metadata=(("traceparent", trace),)
+    )
+    await call
     record = await last(gateway, gateway.topics.outcomes)
     assert record.key == b"r-1"
-    assert dict(record.headers)["schema-version"] == b"1"
+    assert dict(record.headers) == {"schema-version": b"1", "traceparent": trace.encode()}
     assert wire.read(Outcome, record.value) == Outcome(
         outcome_id="o-1",
         request_id="r-1",

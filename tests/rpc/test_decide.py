@@ -6,6 +6,8 @@ import asyncio
 
 import grpc
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from consensus import wire
 from consensus.errors import BrokerUnavailable, Conflict, DeadLetter, Malformed, Poison, StoreUnavailable
@@ -190,6 +192,28 @@ async def test_traceparent_goes_with_the_record_and_other_metadata_does_not(serv
     assert headers["traceparent"] == trace.encode()
     assert "authorization" not in headers
     assert headers["x-call"] != b"mine"
+
+
+async def test_a_trace_that_is_none_goes_nowhere(served: Gateway) -> None:
+    """Metadata is as hostile as everything else that callers send."""
+    metadata = (("traceparent", "00-my-own-trace"),)
+    await served.decisions.Decide(api.DecideRequest(request=question()), metadata=metadata, timeout=20)
+    ((_, headers, _),) = served.worker.seen
+    assert "traceparent" not in headers
+
+
+async def test_a_call_that_fails_is_logged_with_request_and_trace(gateway: Gateway) -> None:
+    """Each call by its own, and without the words of the error."""
+    gateway.ledger.error = RuntimeError("the patient's name")
+    metadata = (("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),)
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        key = {"tenant": "t", "request_id": "r-9"}
+        await failure(gateway.decisions.GetVerdict(api.GetVerdictRequest(**key), metadata=metadata, timeout=20))
+        await failure(gateway.decide(question("r-1"), timeout=20))
+    named = [(found["event"], found["request_id"], found.get("trace_id")) for found in lines]
+    assert named == [("call_failed", "r-9", "0af7651916cd43dd8448eb211c80319c"), ("call_failed", "r-1", None)]
+    assert lines[0]["tenant"] == "t"
+    assert "patient" not in str(lines)
 
 
 async def test_a_verdict_of_ours_that_cannot_be_read_is_internal(served: Gateway) -> None:
