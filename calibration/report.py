@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import html as markup
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from calibration.figures import Figures
+from calibration.page import page, section, table
 from calibration.svg import Axis, Line, chart, heat_map
 
 if TYPE_CHECKING:
     from calibration.evaluate import Evaluation
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color: #1c1c1c; }
-table { border-collapse: collapse; margin: .6rem 0 1.2rem; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; }
-tr.chosen { font-weight: 600; background: #eef5fa; }
-section { display: inline-block; vertical-align: top; margin: 0 1.5rem 1.5rem 0; max-width: 100%; overflow-x: auto; }
-h2 { font-size: 1.05rem; margin: .8rem 0 .3rem; }
-p.note { color: #555; max-width: 40rem; margin: .2rem 0; }
-"""
 
 
 def html(evaluation: Evaluation) -> str:
@@ -30,24 +19,21 @@ def html(evaluation: Evaluation) -> str:
     parts = [
         _summary(metrics),
         _methods(metrics),
-        _section("Reliability", "Stated confidence against the share that was right; on the line is honest.",
+        section("Reliability", "Stated confidence against the share that was right; on the line is honest.",
                  _reliability(figures)),
-        _section("Risk and coverage", "Error among the surest answers as more of them are taken.",
+        section("Risk and coverage", "Error among the surest answers as more of them are taken.",
                  _risk(figures, metrics["consensus"])),
-        _section("Errors together", "Correlation of wrong answers; 0 is independent, 1 is one opinion twice.",
+        section("Errors together", "Correlation of wrong answers; 0 is independent, 1 is one opinion twice.",
                  heat_map(figures.models, _cells(figures))),
-        _section("Cost", "Calls per question against the error of what is accepted; the lazy panel beside asking the "
+        section("Cost", "Calls per question against the error of what is accepted; the lazy panel beside asking the "
                          "first members of everything.", _costs(figures, metrics)),
-        _section("Learning", "Accuracy and calibration error as labels grow, on the same test questions.",
+        section("Learning", "Accuracy and calibration error as labels grow, on the same test questions.",
                  _learning(figures)),
-        _section("Agreement", "Accuracy by the share of opinions that the largest group has.", _agreement(figures)),
-        _section("Domains", "", _domains(metrics)),
+        section("Agreement", "Accuracy by the share of opinions that the largest group has.", _agreement(figures)),
+        section("Domains", "", _domains(metrics)),
         _certificates(metrics),
     ]  # fmt: skip
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Evaluation of a panel</title>'
-        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
-    )
+    return page("Evaluation of a panel", parts)
 
 
 def _summary(metrics: dict[str, Any]) -> str:
@@ -83,8 +69,8 @@ def _methods(metrics: dict[str, Any]) -> str:
         )
         for name, one in sorted(metrics["methods"].items(), key=lambda item: -item[1]["accuracy"])
     ]  # fmt: skip
-    return _section("Methods", "A tie scores one in k. Log loss, Brier and ECE are of the stated confidence.",
-                    _table(header, rows, chosen=metrics["consensus"]))  # fmt: skip
+    return section("Methods", "A tie scores one in k. Log loss, Brier and ECE are of the stated confidence.",
+                    table(header, rows, chosen=metrics["consensus"]))  # fmt: skip
 
 
 def _domains(metrics: dict[str, Any]) -> str:
@@ -96,7 +82,7 @@ def _domains(metrics: dict[str, Any]) -> str:
         )
         for name, one in metrics["by_domain"].items()
     ]  # fmt: skip
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _certificates(metrics: dict[str, Any]) -> str:
@@ -111,21 +97,8 @@ def _certificates(metrics: dict[str, Any]) -> str:
         )
         for one in metrics["certificates"]
     ]  # fmt: skip
-    return _section("Certificates", "Share of repeats in which a threshold could be certified, and what it covers.",
-                    _table(header, rows))  # fmt: skip
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], chosen: str | None = None) -> str:
-    head = "".join(f"<th>{markup.escape(text)}</th>" for text in header)
-    lines = []
-    for row in rows:
-        cells = "".join(f"<td>{markup.escape(text)}</td>" for text in row)
-        lines.append(f"<tr{' class=chosen' if row[0] == chosen else ''}>{cells}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-
-
-def _section(title: str, note: str, body: str) -> str:
-    return f'<section><h2>{markup.escape(title)}</h2><p class="note">{markup.escape(note)}</p>{body}</section>'
+    return section("Certificates", "Share of repeats in which a threshold could be certified, and what it covers.",
+                    table(header, rows))  # fmt: skip
 
 
 def _reliability(figures: Figures) -> str:
