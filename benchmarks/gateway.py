@@ -25,6 +25,7 @@ import grpc
 
 from calibration.store.engine import create_engine
 from calibration.store.migrate import migrate
+from consensus.alarms import Alarms
 from consensus.demo.broker import embedded_broker
 from consensus.kafka.client import Client
 from consensus.kafka.topic_admin import create_topics
@@ -81,6 +82,7 @@ async def gateway(kafka: KafkaSettings, store: str) -> AsyncIterator[ConsensusSe
             Metrics(),
             client,
             known=Ledger(engine),
+            alarms=Alarms(engine, 10.0),
             policies={"default": Policy(name="default", panel="none")},
             snapshot=lambda: None,
         )

@@ -17,6 +17,7 @@ from calibration.snapshot import Snapshot
 from calibration.store.engine import create_engine
 from calibration.store.migrate import StoreOutdated, check
 from consensus import models
+from consensus.alarms import Alarms, Bell
 from consensus.errors import ConfigError, ModelError
 from consensus.kafka.calibrator import Calibrator
 from consensus.kafka.client import Client
@@ -121,6 +122,7 @@ async def gateway(settings: Settings, around: Surroundings) -> AsyncIterator[tup
                 around.metrics,
                 client,
                 known=Ledger(engine, timeout_s=settings.store.timeout_s),
+                alarms=Alarms(engine, settings.store.timeout_s),
                 policies=settings.policy_policies(),
                 snapshot=lambda: follower.current,
             )
@@ -151,8 +153,9 @@ async def calibrator(settings: Settings, around: Surroundings) -> AsyncIterator[
         )
         await service.start()
         try:
-            async with running(service.run()) as ingesting:
-                yield (ingesting,)
+            bell = Bell(Alarms(engine, settings.store.timeout_s), around.metrics)
+            async with running(service.run()) as ingesting, running(bell.run()) as ringing:
+                yield ingesting, ringing
         finally:
             await service.stop()
 

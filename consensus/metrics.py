@@ -41,6 +41,7 @@ TABLE = (
     Metric("refits", "counter", "Refits by result", ("result",)),
     Metric("campaign_labels", "gauge", "Labels that the running campaign has used", ("cls",)),
     Metric("campaign_regions", "gauge", "Regions that the running campaign has certified", ("cls",)),
+    Metric("alarms", "gauge", "Alarms in the store; 0 is the gravest severity", ("severity", "code")),
     Metric("gateway_calls", "counter", "gRPC calls by method and status code", ("method", "code")),
     Metric("gateway_waiting", "gauge", "gRPC calls waiting for a verdict"),
 )

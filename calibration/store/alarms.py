@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calibration.store import tables
 from calibration.store.writing import insert_new
+
+LEAST = 3
+"""The least grave severity."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,26 @@ async def add(connection: AsyncConnection, alarms: Iterable[Alarm]) -> None:
     await insert_new(connection, tables.alarms, (alarm.columns() for alarm in alarms))
 
 
-async def newest(connection: AsyncConnection, limit: int) -> list[dict[str, object]]:
-    """The latest alarms, the gravest first among those of one time."""
+async def newest(
+    connection: AsyncConnection, limit: int, *, max_severity: int = LEAST, code: str | None = None
+) -> list[dict[str, object]]:
+    """The latest alarms at least as grave as ``max_severity``, the gravest first among those of one time.
+
+    ``code``: only alarms of this kind.
+    """
     table = tables.alarms
-    query = select(table).order_by(table.c.raised_at.desc(), table.c.severity, table.c.id).limit(limit)
+    query = select(table).where(table.c.severity <= max_severity)
+    if code is not None:
+        query = query.where(table.c.code == code)
+    query = query.order_by(table.c.raised_at.desc(), table.c.severity, table.c.id).limit(limit)
     return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def counts(connection: AsyncConnection) -> dict[tuple[int, str], int]:
+    """How many alarms there are, by severity and code."""
+    table = tables.alarms
+    query = select(table.c.severity, table.c.code, func.count()).group_by(table.c.severity, table.c.code)
+    return {(severity, code): count for severity, code, count in await connection.execute(query)}
 
 
 async def about(connection: AsyncConnection, subject: str) -> list[dict[str, object]]:

@@ -13,7 +13,7 @@ from consensus.errors import ConfigError
 from consensus.kafka.client import Client
 from consensus.metrics import Metrics
 from consensus.policy import Policy
-from consensus.rpc.calibration_service import CalibrationService
+from consensus.rpc.calibration_service import CalibrationService, Listed
 from consensus.rpc.consensus_service import ConsensusService, Known
 from consensus.rpc.edge import Edge
 from consensus.rpc.review_service import ReviewService
@@ -42,6 +42,7 @@ class Server:
         client: Client,
         *,
         known: Known,
+        alarms: Listed,
         policies: Mapping[str, Policy],
         snapshot: Callable[[], Snapshot | None],
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
@@ -56,7 +57,7 @@ class Server:
         decisions = ConsensusService(client, known, policies, max_deadline_ms=settings.max_deadline_ms)
         add_ConsensusServiceServicer_to_server(decisions, self._server)
         add_ReviewServiceServicer_to_server(ReviewService(), self._server)
-        add_CalibrationServiceServicer_to_server(CalibrationService(client, snapshot), self._server)
+        add_CalibrationServiceServicer_to_server(CalibrationService(client, snapshot, alarms), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
 

@@ -14,6 +14,7 @@ import pytest_asyncio
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from calibration.snapshot import Snapshot
+from consensus.alarms import Raised
 from consensus.demo.broker import embedded_broker
 from consensus.kafka.client import Client
 from consensus.kafka.topics import PARALLEL, Topics
@@ -42,6 +43,13 @@ class FakeLedger:
         if self.error is not None:
             raise self.error
         return self.rows.get((tenant, request_id), (None, None))
+
+
+class FakeAlarms:
+    """A store without alarms."""
+
+    async def newest(self, *, max_severity: int, limit: int) -> list[Raised]:
+        return []
 
 
 @dataclass
@@ -127,6 +135,7 @@ async def running(broker: str, **grpc_settings: object) -> AsyncIterator[Gateway
         metrics,
         client,
         known=ledger,
+        alarms=FakeAlarms(),
         policies={"default": Policy(name="default", panel="main")},
         snapshot=lambda: snapshots[-1] if snapshots else None,
     )

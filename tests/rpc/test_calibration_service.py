@@ -156,7 +156,6 @@ def _outcome(fields) -> api.RecordOutcomeRequest:
 
 async def test_what_is_not_served_says_so(gateway: Gateway) -> None:
     calls = [
-        gateway.calibration.ListAlarms(api.ListAlarmsRequest()),
         gateway.reviews.ListTasks(review_api.ListTasksRequest()),
         gateway.reviews.ClaimTask(review_api.ClaimTaskRequest()),
         gateway.reviews.RenewClaim(review_api.RenewClaimRequest()),

@@ -19,7 +19,7 @@ from consensus.rpc.server import SERVICES, Server
 from consensus.settings import GrpcSettings, KafkaSettings
 from consensus.types import Request, Verdict
 from tests.eventually import eventually
-from tests.rpc.conftest import PARTITIONS, Gateway, question, running
+from tests.rpc.conftest import PARTITIONS, FakeAlarms, Gateway, question, running
 from tests.rpc.details import failure
 from tests.rpc.fake_worker import FakeWorker, verdict_for
 from tests.rpc.test_streams import tasks
@@ -75,6 +75,7 @@ async def test_a_taken_port_is_a_configuration_error(gateway: Gateway) -> None:
         Metrics(),
         gateway.client,
         known=gateway.ledger,
+        alarms=FakeAlarms(),
         policies={},
         snapshot=lambda: None,
     )
@@ -171,6 +172,7 @@ async def test_interceptors_stand_before_everything_else(gateway: Gateway) -> No
         Metrics(),
         gateway.client,
         known=gateway.ledger,
+        alarms=FakeAlarms(),
         policies={},
         snapshot=lambda: None,
         interceptors=[Doorman()],

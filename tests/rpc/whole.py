@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 
 from calibration.store.engine import create_engine, metadata
+from consensus.alarms import Alarms
 from consensus.kafka.client import Client
 from consensus.kafka.topic_admin import create_topics
 from consensus.kafka.worker import Worker
@@ -71,6 +72,7 @@ async def whole(broker: str, folder: Path) -> AsyncIterator[tuple[ConsensusServi
             Metrics(),
             client,
             known=Ledger(engine),
+            alarms=Alarms(engine, 10.0),
             policies={"default": Policy(name="default", panel="main")},
             snapshot=lambda: None,
         )

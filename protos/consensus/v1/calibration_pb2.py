@@ -27,21 +27,21 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from protos.consensus.v1 import verdict_pb2 as protos_dot_consensus_dot_v1_dot_verdict__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%protos/consensus/v1/calibration.proto\x12\x0c\x63onsensus.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!protos/consensus/v1/verdict.proto\"\xfe\x01\n\x07Outcome\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x13\n\x06tenant\x18\x03 \x01(\tH\x00\x88\x01\x01\x12%\n\x05label\x18\x04 \x01(\x0b\x32\x16.google.protobuf.Value\x12+\n\x06source\x18\x05 \x01(\x0e\x32\x1b.consensus.v1.OutcomeSource\x12\x17\n\npropensity\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12/\n\x0bobserved_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_tenantB\r\n\x0b_propensity\"e\n\x0bReliability\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x0c\n\x04mean\x18\x03 \x01(\x01\x12\x0b\n\x03low\x18\x04 \x01(\x01\x12\x0c\n\x04high\x18\x05 \x01(\x01\x12\x0e\n\x06labels\x18\x06 \x01(\x03\"\x8d\x02\n\x08Snapshot\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x06parent\x18\x03 \x01(\tH\x00\x88\x01\x01\x12-\n\tfitted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06labels\x18\x05 \x01(\x03\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x10\n\x08\x66\x61milies\x18\x07 \x03(\t\x12\x0f\n\x07\x64omains\x18\x08 \x03(\t\x12/\n\x0c\x63\x65rtificates\x18\t \x03(\x0b\x32\x19.consensus.v1.Certificate\x12\x11\n\tsuspended\x18\n \x03(\t\x12\x0c\n\x04json\x18\x0b \x01(\x0c\x42\t\n\x07_parent\"|\n\x05\x41larm\x12\x10\n\x08\x61larm_id\x18\x01 \x01(\t\x12\x10\n\x08severity\x18\x02 \x01(\x05\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07summary\x18\x04 \x01(\t\x12-\n\traised_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa0\x01\n\rOutcomeSource\x12\x1e\n\x1aOUTCOME_SOURCE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bOUTCOME_SOURCE_BLIND_REVIEW\x10\x01\x12\x18\n\x14OUTCOME_SOURCE_AUDIT\x10\x02\x12\x17\n\x13OUTCOME_SOURCE_GOLD\x10\x03\x12\x1b\n\x17OUTCOME_SOURCE_FEEDBACK\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%protos/consensus/v1/calibration.proto\x12\x0c\x63onsensus.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!protos/consensus/v1/verdict.proto\"\xfe\x01\n\x07Outcome\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x13\n\x06tenant\x18\x03 \x01(\tH\x00\x88\x01\x01\x12%\n\x05label\x18\x04 \x01(\x0b\x32\x16.google.protobuf.Value\x12+\n\x06source\x18\x05 \x01(\x0e\x32\x1b.consensus.v1.OutcomeSource\x12\x17\n\npropensity\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12/\n\x0bobserved_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_tenantB\r\n\x0b_propensity\"e\n\x0bReliability\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x64omain\x18\x02 \x01(\t\x12\x0c\n\x04mean\x18\x03 \x01(\x01\x12\x0b\n\x03low\x18\x04 \x01(\x01\x12\x0c\n\x04high\x18\x05 \x01(\x01\x12\x0e\n\x06labels\x18\x06 \x01(\x03\"\x8d\x02\n\x08Snapshot\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x13\n\x06parent\x18\x03 \x01(\tH\x00\x88\x01\x01\x12-\n\tfitted_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06labels\x18\x05 \x01(\x03\x12\x0e\n\x06models\x18\x06 \x03(\t\x12\x10\n\x08\x66\x61milies\x18\x07 \x03(\t\x12\x0f\n\x07\x64omains\x18\x08 \x03(\t\x12/\n\x0c\x63\x65rtificates\x18\t \x03(\x0b\x32\x19.consensus.v1.Certificate\x12\x11\n\tsuspended\x18\n \x03(\t\x12\x0c\n\x04json\x18\x0b \x01(\x0c\x42\t\n\x07_parent\"\x8a\x01\n\x05\x41larm\x12\x10\n\x08\x61larm_id\x18\x01 \x01(\t\x12\x10\n\x08severity\x18\x02 \x01(\x05\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x0f\n\x07summary\x18\x04 \x01(\t\x12-\n\traised_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x63ode\x18\x06 \x01(\t*\xa0\x01\n\rOutcomeSource\x12\x1e\n\x1aOUTCOME_SOURCE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bOUTCOME_SOURCE_BLIND_REVIEW\x10\x01\x12\x18\n\x14OUTCOME_SOURCE_AUDIT\x10\x02\x12\x17\n\x13OUTCOME_SOURCE_GOLD\x10\x03\x12\x1b\n\x17OUTCOME_SOURCE_FEEDBACK\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.consensus.v1.calibration_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOMESOURCE']._serialized_start=912
-  _globals['_OUTCOMESOURCE']._serialized_end=1072
+  _globals['_OUTCOMESOURCE']._serialized_start=927
+  _globals['_OUTCOMESOURCE']._serialized_end=1087
   _globals['_OUTCOME']._serialized_start=154
   _globals['_OUTCOME']._serialized_end=408
   _globals['_RELIABILITY']._serialized_start=410
   _globals['_RELIABILITY']._serialized_end=511
   _globals['_SNAPSHOT']._serialized_start=514
   _globals['_SNAPSHOT']._serialized_end=783
-  _globals['_ALARM']._serialized_start=785
-  _globals['_ALARM']._serialized_end=909
+  _globals['_ALARM']._serialized_start=786
+  _globals['_ALARM']._serialized_end=924
 # @@protoc_insertion_point(module_scope)

@@ -207,10 +207,13 @@ class Alarm(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     RAISED_AT_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     alarm_id: _builtins.str
     severity: _builtins.int
     subject: _builtins.str
     summary: _builtins.str
+    code: _builtins.str
+    """What kind of finding it is, e.g. verdict_changed."""
     @_builtins.property
     def raised_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -221,10 +224,11 @@ class Alarm(_message.Message):
         subject: _builtins.str = ...,
         summary: _builtins.str = ...,
         raised_at: _timestamp_pb2.Timestamp | None = ...,
+        code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["raised_at", b"raised_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_id", b"alarm_id", "raised_at", b"raised_at", "severity", b"severity", "subject", b"subject", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_id", b"alarm_id", "code", b"code", "raised_at", b"raised_at", "severity", b"severity", "subject", b"subject", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -83,7 +83,7 @@ class CalibrationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAlarms(self, request, context):
-        """Alarms that are open.
+        """The latest alarms, newest first, at most 500.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

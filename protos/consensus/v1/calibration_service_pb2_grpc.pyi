@@ -40,7 +40,7 @@ class CalibrationServiceStub:
     RecordOutcome: _grpc.UnaryUnaryMultiCallable[_calibration_service_pb2.RecordOutcomeRequest, _calibration_service_pb2.RecordOutcomeResponse]
     """Hands in ground truth; answered once it is stored durably."""
     ListAlarms: _grpc.UnaryUnaryMultiCallable[_calibration_service_pb2.ListAlarmsRequest, _calibration_service_pb2.ListAlarmsResponse]
-    """Alarms that are open."""
+    """The latest alarms, newest first, at most 500."""
 
 @_typing.type_check_only
 class CalibrationServiceAsyncStub(CalibrationServiceStub):
@@ -54,7 +54,7 @@ class CalibrationServiceAsyncStub(CalibrationServiceStub):
     RecordOutcome: _aio.UnaryUnaryMultiCallable[_calibration_service_pb2.RecordOutcomeRequest, _calibration_service_pb2.RecordOutcomeResponse]  # type: ignore[assignment]
     """Hands in ground truth; answered once it is stored durably."""
     ListAlarms: _aio.UnaryUnaryMultiCallable[_calibration_service_pb2.ListAlarmsRequest, _calibration_service_pb2.ListAlarmsResponse]  # type: ignore[assignment]
-    """Alarms that are open."""
+    """The latest alarms, newest first, at most 500."""
 
 class CalibrationServiceServicer(metaclass=_abc_1.ABCMeta):
     """What the service has learned, and the truth it learns from."""
@@ -89,6 +89,6 @@ class CalibrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _calibration_service_pb2.ListAlarmsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_calibration_service_pb2.ListAlarmsResponse, _abc.Awaitable[_calibration_service_pb2.ListAlarmsResponse]]:
-        """Alarms that are open."""
+        """The latest alarms, newest first, at most 500."""
 
 def add_CalibrationServiceServicer_to_server(servicer: CalibrationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
