@@ -161,6 +161,17 @@ def _said(group: Iterable[Recorded]) -> tuple[tuple[str, int], ...]:
     return tuple((source, truth) for source, truth in said if truth != UNUSABLE)
 
 
+async def feedback(connection: AsyncConnection, *, most: int) -> dict[Key, int]:
+    """What the latest feedback says of each request, as a candidate; of the newest ``most`` messages."""
+    table = tables.outcomes
+    query = select(table.c.tenant, table.c.request_id, table.c.truth).where(
+        table.c.source == FEEDBACK, table.c.truth.is_not(None), table.c.truth != UNUSABLE
+    )
+    newest = query.order_by(table.c.observed_at.desc(), table.c.digest.desc()).limit(most)
+    rows = (await connection.execute(newest)).all()
+    return {(row.tenant, row.request_id): row.truth for row in reversed(rows)}
+
+
 async def evidence(connection: AsyncConnection) -> int:
     """Number of outcomes that may fit (all but feedback): it grows with every label and every correction."""
     query = select(func.count()).where(and_(tables.outcomes.c.source != FEEDBACK, tables.outcomes.c.truth.is_not(None)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from consensus.cli.calibration_report import report
 from consensus.cli.certify import certify
 from consensus.cli.fit import fit
 from consensus.cli.forget import forget
@@ -15,6 +16,7 @@ app = typer.Typer(help="Fit snapshots.", rich_markup_mode=None, no_args_is_help=
 
 app.command()(certify)
 app.command()(fit)
+app.command()(report)
 app.command()(verify)
 app.command()(rollback)
 app.command()(forget)
