@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
-from consensus import answers, panel
+from consensus import answers, panel, stragglers
 from consensus import ballot as ballots
 from consensus.answers import Sameness
 from consensus.answers.prompting import question
@@ -58,7 +58,7 @@ class Deliberation:
             left = self._unasked()
             if assessment.routing.route is Route.EXTEND:
                 wave = left
-            elif self._can_extend() and self._wants_more(assessment):
+            elif self._can_extend() and self._wants_more(assessment, len(self._heard)):
                 wave = left[:1]
             else:
                 return assessment
@@ -89,7 +89,38 @@ class Deliberation:
             deadline=self._deadline,
             budget=self._budget,
             arrived=self._stream,
+            enough=None if self._plan is None else self._decided,
         )
+
+    def _decided(self, said: Mapping[str, Answer], waiting: Collection[str]) -> bool:
+        """Whether the route is the same whatever the members that are waited for say; never where everybody is asked.
+
+        A dispute is not decided before all sides of it are known: it waits.
+        """
+        heard = self._heard | dict(said)
+        known = ballots.build(self._case.request.answer, self._entries(heard), {}, question(self._case.request))
+        first = None
+        for ballot in stragglers.possible(known, waiting, self._sure()) or ():
+            end = self._end(ballot, heard, waiting)
+            if end is None or (first is not None and end != first):
+                return False
+            first = end
+        return first is not None
+
+    def _end(self, ballot: Ballot, heard: Collection[str], waiting: Collection[str]) -> tuple[Route, int | None] | None:
+        """The route that such a ballot leads to, with the answer that is accepted; ``None`` where it goes on."""
+        left = [name for name in self._order if name not in heard and name not in waiting]
+        more = bool(left) and not self._expired() and self._budget.allows(1)
+        found = assess(self._case, ballot, can_extend=more, expired=self._expired(), prompt_hash=self._prompt.hash)
+        route = found.routing.route
+        if route in (Route.EXTEND, Route.ARBITRATE) or (more and self._wants_more(found, len(heard) + len(waiting))):
+            return None
+        return route, found.posterior.top if route is Route.ACCEPT else None
+
+    def _sure(self) -> set[str]:
+        """The members whose own confidence counts, since a curve was fitted to it."""
+        snapshot = self._case.snapshot
+        return set() if snapshot is None else {curve.key[1] for curve in snapshot.members.curves}
 
     def _stream(self, answer: Answer) -> None:
         if self._on_vote is not None:
@@ -104,27 +135,26 @@ class Deliberation:
         judge = Judge(
             self._judges[policy.judge], self._case.request, self._case.nonce, self._log, self._deadline, self._budget
         )
-        return await judge.judged(ballots.votable(self._entries()))
+        return await judge.judged(ballots.votable(self._entries(self._heard)))
 
-    def _entries(self) -> list[tuple[Answer, Label]]:
-        return [self._entry(name) for name in self._case.panel.models]
+    def _entries(self, heard: Mapping[str, Answer]) -> list[tuple[Answer, Label]]:
+        return [self._entry(name, heard.get(name)) for name in self._case.panel.models]
 
     def _assess(self, judged: Mapping[tuple[int, int], Sameness]) -> Assessment:
         request = self._case.request
         return assess(
             self._case,
-            ballots.build(request.answer, self._entries(), judged, question(request)),
+            ballots.build(request.answer, self._entries(self._heard), judged, question(request)),
             can_extend=self._can_extend(),
             expired=self._expired(),
             prompt_hash=self._prompt.hash,
         )
 
-    def _wants_more(self, assessment: Assessment) -> bool:
+    def _wants_more(self, assessment: Assessment, asked: int) -> bool:
         """As the plan was fitted, whatever a certificate's threshold: another way to stop would be another rule."""
-        return self._plan is not None and self._plan.wants_more(assessment.posterior.confidence, len(self._heard))
+        return self._plan is not None and self._plan.wants_more(assessment.posterior.confidence, asked)
 
-    def _entry(self, name: str) -> tuple[Answer, Label]:
-        answer = self._heard.get(name)
+    def _entry(self, name: str, answer: Answer | None) -> tuple[Answer, Label]:
         if answer is None or answer.failure is Failure.NOT_RECORDED:
             return ballots.unheard(name, self._members[name].policy.family, LabelKind.NOT_ASKED)
         return answer, self._read(answer)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from consensus.errors import ModelError
 from consensus.models import Member
@@ -15,6 +16,9 @@ GRACE_S = 0.25
 
 Arrived = Callable[[Answer], None]
 
+Enough = Callable[[Mapping[str, Answer], Collection[str]], bool]
+"""Whether what was said, by name, decides whatever the members say that are still waited for (their names)."""
+
 
 async def ask(
     members: Sequence[Member],
@@ -24,15 +28,18 @@ async def ask(
     deadline: float,
     budget: Budget,
     arrived: Arrived | None = None,
+    enough: Enough | None = None,
 ) -> dict[str, Answer]:
     """Ask ``members`` and return what each said by ``deadline`` (seconds of the running loop's clock), by name.
 
     A member whose answer is already in ``log`` is not asked again. A member that has not answered by the deadline has
-    failed with ``timeout``. Errors that are not ModelError are bugs or a store that does not answer; they end the whole
-    call and reach the caller as they are.
+    failed with ``timeout``. Once ``enough`` says so, the calls still running are cut off: each is recorded as
+    ``cancelled``, with the attempts that were made, and is never made again. Errors that are not ModelError are bugs or
+    a store that does not answer; they end the whole call and reach the caller as they are.
     """
+    cut = None if enough is None else asyncio.Event()
     tasks = {
-        asyncio.create_task(_one(member, prompt, log, deadline, budget), name=f"panel:{member.policy.name}"): member
+        asyncio.create_task(_one(member, prompt, log, deadline, budget, cut), name=key(member.policy.name)): member
         for member in members
     }
     answers: dict[str, Answer] = {}
@@ -47,6 +54,10 @@ async def ask(
                     arrived(task.result())
             if not done:
                 break
+            if enough is not None and cut is not None and not cut.is_set() and waiting:
+                names = {tasks[task].policy.name for task in waiting}
+                if enough(answers, names):
+                    cut.set()
     finally:
         await _end(tasks)
     for task in waiting:
@@ -74,7 +85,9 @@ def failed(member: Member, prompt: Prompt, failure: Failure, error: ModelError |
     )
 
 
-async def _one(member: Member, prompt: Prompt, log: CallLog, deadline: float, budget: Budget) -> Answer:
+async def _one(
+    member: Member, prompt: Prompt, log: CallLog, deadline: float, budget: Budget, cut: asyncio.Event | None
+) -> Answer:
     call = key(member.policy.name)
     known = log.recorded(call)
     if known is not None:
@@ -82,7 +95,10 @@ async def _one(member: Member, prompt: Prompt, log: CallLog, deadline: float, bu
         return known
     started = asyncio.get_running_loop().time()
     try:
-        answer = await member.model.ask(prompt, deadline=deadline, budget=budget)
+        if cut is None:
+            answer = await member.model.ask(prompt, deadline=deadline, budget=budget)
+        else:
+            answer = await _unless(cut, member, prompt, deadline, budget)
     except ModelError as error:
         answer = failed(member, prompt, error.failure, error)
         elapsed = asyncio.get_running_loop().time() - started
@@ -91,7 +107,46 @@ async def _one(member: Member, prompt: Prompt, log: CallLog, deadline: float, bu
     return answer
 
 
-async def _end(tasks: Collection[asyncio.Task[Answer]]) -> None:
+async def _unless(cut: asyncio.Event, member: Member, prompt: Prompt, deadline: float, budget: Budget) -> Answer:
+    """The member's answer, unless the cut comes first: then its call is cancelled, which is raised as a ModelError."""
+    share = _Share(budget)
+    asking = asyncio.ensure_future(member.model.ask(prompt, deadline=deadline, budget=share))
+    cutting = asyncio.ensure_future(cut.wait())
+    try:
+        await asyncio.wait((asking, cutting), return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            return asking.result()
+    finally:
+        await _end((asking, cutting))
+    error = ModelError(Failure.CANCELLED, "its vote could not change the route any more", cost=share.cost)
+    error.attempts = share.calls
+    raise error
+
+
+class _Share(Budget):
+    """One call's share of a request's budget: what is taken from the whole is counted here, too."""
+
+    def __init__(self, whole: Budget) -> None:
+        self._whole = whole
+        self.calls = 0
+        self.cost = 0.0
+
+    def take_call(self) -> None:
+        self._whole.take_call()
+        self.calls += 1
+
+    def add_cost(self, cost: float) -> None:
+        self._whole.add_cost(cost)
+        self.cost += cost
+
+    def adopt(self, answer: Answer) -> None:
+        self._whole.adopt(answer)
+
+    def allows(self, calls: int) -> bool:
+        return self._whole.allows(calls)
+
+
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Cancel what still runs and look at every result, so that a second error is not reported as forgotten."""
     for task in tasks:
         task.cancel()
