@@ -1,0 +1,67 @@
+"""The panel while the store is away: a paid answer that cannot be kept yet takes no other call down with it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from consensus.errors import StoreUnavailable
+from consensus.ledger import StoredLog
+from consensus.models import Member
+from consensus.models.protocol import Budget, Model, Prompt
+from consensus.pipeline import Resources, decide
+from consensus.policy import PanelPolicy
+from consensus.types import Answer, LabelKind, Request
+from tests.ballots import policy, request
+from tests.models_fake import Scripted, member, says
+
+
+class Away:
+    """A ledger whose first writes fail; ``failed`` is set by the first of them."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.failed = asyncio.Event()
+        self.kept: list[str] = []
+
+    async def record(self, paid: object) -> bool:
+        if self.failures:
+            self.failures -= 1
+            self.failed.set()
+            raise StoreUnavailable("away")
+        self.kept.append(paid.call)  # type: ignore[attr-defined]  # it is the Paid that StoredLog made
+        return True
+
+
+class After:
+    """A model that answers only once something has happened."""
+
+    def __init__(self, model: Model, event: asyncio.Event) -> None:
+        self._model = model
+        self._event = event
+
+    async def ask(self, prompt: Prompt, *, deadline: float, budget: Budget) -> Answer:
+        await self._event.wait()
+        return await self._model.ask(prompt, deadline=deadline, budget=budget)
+
+
+def panel(event: asyncio.Event) -> dict[str, Member]:
+    members = {name: member(name, says("A")) for name in "abc"}
+    return {**members, "c": replace(members["c"], model=After(members["c"].model, event))}
+
+
+async def decided(asked: Request, members: dict[str, Member], log: StoredLog) -> list[LabelKind]:
+    rules = Resources(
+        members, {"main": PanelPolicy(name="main", models=("a", "b", "c"), quorum=2)}, {"default": policy()}
+    )
+    return [entry.label_kind for entry in (await decide(asked, rules, log=log)).verdict.ballot]
+
+
+async def test_a_write_that_fails_lets_the_other_calls_run_on() -> None:
+    """The third member answers after the store has failed; everybody is asked once, and everything is kept."""
+    store = Away(failures=3)
+    members = panel(store.failed)
+    log = StoredLog(store, ("default", "r", "hash"))  # type: ignore[arg-type]  # duck of Answers
+    assert await decided(request(), members, log) == [LabelKind.ANSWER] * 3
+    assert sorted(store.kept) == ["panel:a", "panel:b", "panel:c"]
+    assert [made.model.calls for made in members.values() if isinstance(made.model, Scripted)] == [1, 1]
