@@ -13,6 +13,7 @@ th:first-child, td:first-child { text-align: left; }
 tr.chosen { font-weight: 600; background: #eef5fa; }
 section { display: inline-block; vertical-align: top; margin: 0 1.5rem 1.5rem 0; max-width: 100%; overflow-x: auto; }
 h2 { font-size: 1.05rem; margin: .8rem 0 .3rem; }
+h3 { font-size: .95rem; margin: 1rem 0 .2rem; }
 p.note { color: #555; max-width: 40rem; margin: .2rem 0; }
 """
 

@@ -21,7 +21,8 @@ CERTIFIABLE = frozenset({"none", "stylistic", "reasoning"})
 class Decided:
     """One first decision. ``right``: whether a blind ground truth says that its leading answer was right.
 
-    ``feedback``: the same by downstream feedback, which never fits anything; ``calls`` members asked.
+    ``feedback``: the same by downstream feedback, which never fits anything; ``calls`` members asked; ``audited``:
+    accepted, and drawn for an audit before anybody saw it.
     """
 
     cls: str
@@ -35,6 +36,7 @@ class Decided:
     cost: float
     calls: int
     audit_rate: float
+    audited: bool
 
 
 def by_class(decisions: Iterable[Decided]) -> dict[str, list[Decided]]:
@@ -86,6 +88,22 @@ def calibration(decisions: Sequence[Decided]) -> list[dict[str, Any]]:
         }
         for part in parts
     ]
+
+
+def audited(decisions: Sequence[Decided]) -> list[dict[str, Any]]:
+    """Audited accepts of each class: mean stated confidence and the share that was right, with its interval.
+
+    Drawn before anybody saw them, so they say of all accepted answers what labels from disagreements cannot.
+    """
+    rows = []
+    for cls, some in by_class(decisions).items():
+        known = [one for one in some if one.audited and one.right is not None and one.confidence is not None]
+        if known:
+            right, n = sum(bool(one.right) for one in known), len(known)
+            stated = float(np.mean([one.confidence for one in known if one.confidence is not None]))
+            interval = {"low": _jeffreys(right, n, 0.025), "high": _jeffreys(right, n, 0.975)}
+            rows.append({"class": cls, "audits": n, "stated": stated, "right": right / n, **interval})
+    return rows
 
 
 def _jeffreys(right: float, labels: int, quantile: float) -> float:

@@ -27,9 +27,13 @@ def _parts(found: dict[str, Any]) -> Iterator[str]:
     yield section("Audits against plan", "Accepted answers that people check blind; calibration needs about 130.",
                   _audits(found["audits"]))  # fmt: skip
     yield section("Reviews a day by α", "If everything above the lowest honest bar were accepted. No certificate: it "
-                  "holds as far as the confidences do.", _what_if(found["what_if"]))  # fmt: skip
+                  "holds as far as the confidences do. In brackets the share that is accepted.",
+                  _what_if(found["what_if"]))  # fmt: skip
     yield section("Confidence", "Stated confidence against the share that was right, on decisions with a blind ground "
-                  "truth; on the line is honest.", _calibration(found["calibration"]))  # fmt: skip
+                  "truth, most of them disagreements; on the line is honest.",
+                  _calibration(found["calibration"]))  # fmt: skip
+    yield section("Accepted answers", "Drawn before anybody saw them: what was stated, and what blind audits found.",
+                  _audited(found["audited"]))  # fmt: skip
     yield section("Models", "Share of right answers with a 95 % interval, over the labelled decisions, of which people "
                   "saw mostly disagreements; labels in brackets.", _reliability(found["reliability"]))  # fmt: skip
     yield section("Cost", "Dollars and calls per decision.", _costs(found["costs"]))
@@ -105,7 +109,7 @@ def _what_if(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _reviews(one: dict[str, Any]) -> str:
-    return f"{one['reviews_per_day']:.1f} ({one['accepted']:.0%} accepted)"
+    return f"{one['reviews_per_day']:.1f} ({one['accepted']:.0%})"
 
 
 def _calibration(bins: Sequence[dict[str, Any]]) -> str:
@@ -113,12 +117,21 @@ def _calibration(bins: Sequence[dict[str, Any]]) -> str:
         return _nothing("No decision with a confidence has a ground truth yet.")
     lines = [
         Line("share right", [(one["confidence"], one["right"]) for one in bins], dots=True),
-        Line("95 %", [(one["confidence"], one["low"]) for one in bins], dashed=True),
-        Line("95 %", [(one["confidence"], one["high"]) for one in bins], dashed=True),
+        Line("from (95 %)", [(one["confidence"], one["low"]) for one in bins], dashed=True),
+        Line("to (95 %)", [(one["confidence"], one["high"]) for one in bins], dashed=True),
         Line("honest", [(0, 0), (1, 1)], dashed=True),
     ]
     note = f"{sum(one['labels'] for one in bins)} labels, {min(one['labels'] for one in bins)} or more a point."
     return chart(lines, Axis("confidence", 0, 1), Axis("share right", 0, 1)) + _nothing(note)
+
+
+def _audited(rows: Sequence[dict[str, Any]]) -> str:
+    cells = [
+        (one["class"], str(one["audits"]), f"{one['stated']:.3f}", f"{one['right']:.3f}",
+         f"{one['low']:.3f} – {one['high']:.3f}")
+        for one in rows
+    ]  # fmt: skip
+    return _rows(("class", "audits", "stated", "right", "95 %"), cells, "No accepted answer was audited yet.")
 
 
 def _reliability(rows: Sequence[dict[str, Any]]) -> str:

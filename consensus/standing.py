@@ -29,7 +29,7 @@ from consensus.decision import question_of
 from consensus.explain import inert
 from consensus.ledger import tables as ledger
 from consensus.ledger.transactions import Transactions
-from consensus.types import Kind, Request, Signal
+from consensus.types import Kind, Request, Signal, Status
 
 MOST = 20_000
 """Latest decisions of each class that are looked at."""
@@ -68,6 +68,7 @@ async def report(engine: AsyncEngine, name: str, now: datetime, *, timeout_s: fl
         "snapshot": None if raw is None else _snapshot(Snapshot.from_json(raw), now),
         "reliability": [one.model_dump() for one in await asyncio.to_thread(reliability.fit, ballots)],
         "calibration": standing.calibration(plain),
+        "audited": standing.audited(plain),
         **certification,
         "what_if": standing.what_if(plain),
         "costs": standing.costs(plain),
@@ -107,6 +108,7 @@ def _decided(signal: Signal, truth: int | None, feedback: int | None) -> Decided
         cost=signal.cost,
         calls=sum(entry.label_kind not in UNASKED for entry in signal.ballot),
         audit_rate=signal.audit.propensity,
+        audited=signal.audit.selected and signal.status is Status.ACCEPTED,
     )
 
 

@@ -16,7 +16,7 @@ MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC)
 def decided(confidence: float | None = None, *, hours: float = 0, **changes: Any) -> Decided:
     base: dict[str, Any] = {
         "cls": "default", "domain": "law", "kind": "none", "status": "accepted", "right": None, "feedback": None,
-        "cost": 0.01, "calls": 3, "audit_rate": 0.1,
+        "cost": 0.01, "calls": 3, "audit_rate": 0.1, "audited": False,
     }  # fmt: skip
     return Decided(decided_at=MIDNIGHT + timedelta(hours=hours), confidence=confidence, **{**base, **changes})
 
@@ -77,6 +77,15 @@ def test_stated_confidence_against_what_was_right() -> None:
     assert low["low"] < 0.5 < low["high"]
     assert (high["right"], high["high"]) == (1.0, pytest.approx(1.0, abs=0.01))
     assert standing.calibration([decided(0.7)]) == []
+
+
+def test_audited_accepts_say_what_the_others_cannot() -> None:
+    """Four audits that stated .9 on average, three of them right; what was not drawn or has no label is left out."""
+    some = [decided(c, right=c > 0.8, audited=True) for c in (0.8, 0.9, 0.95, 0.95)]
+    (row,) = standing.audited([*some, decided(0.5, right=False), decided(0.5, audited=True)])
+    assert (row["audits"], row["stated"], row["right"]) == (4, pytest.approx(0.9), 0.75)
+    assert row["low"] < 0.75 < row["high"]
+    assert standing.audited([decided(0.9, right=True)]) == []
 
 
 def test_feedback_is_counted_by_class() -> None:
