@@ -28,6 +28,7 @@ MOST_LABELS = 4_000
 MOST_CURVES = 256
 
 _FOLDS = 3
+_CACHED = 4096
 _SHIFT_PRIOR = 20.0
 
 Key = tuple[str, ...]
@@ -49,13 +50,19 @@ class MemberCurves(Frozen):
     def _by_key(self) -> dict[Key, Curve]:
         return {entry.key: entry.curve for entry in self.curves}
 
+    @cached_property
+    def _nearest(self) -> dict[Key, Curve | None]:
+        return {}
+
     def curve(self, key: Key) -> Curve | None:
         """The curve of the longest fitted prefix of ``key``; never one of another source or another model."""
-        for length in range(len(key), 1, -1):
-            found = self._by_key.get(key[:length])
-            if found is not None:
-                return found
-        return None
+        if key in self._nearest:
+            return self._nearest[key]
+        prefixes = (self._by_key.get(key[:length]) for length in range(len(key), 1, -1))
+        found = next((curve for curve in prefixes if curve is not None), None)
+        if len(self._nearest) < _CACHED:  # versions and prompts are few, but nothing here grows for ever
+            self._nearest[key] = found
+        return found
 
     def value(self, key: Key, domain: str, raw: float) -> float | None:
         """Calibrated confidence; ``None`` where (source, model) has not been fitted or ``raw`` is not in [0, 1]."""

@@ -193,9 +193,14 @@ class Snapshot(Frozen):
 
     def effective_votes(self, models: Sequence[str], domain: str) -> float | None:
         """Effective votes of distinct models; ``None`` when one of them was unknown at fitting time."""
-        if not models or not set(models) <= set(self.models):
-            return None
-        return self.correlation.effective_votes(models, domain)
+        key = (tuple(models), domain if domain in self._domains else POOLED)
+        if key not in self._votes:
+            known = bool(models) and set(models) <= set(self.models)
+            found = self.correlation.effective_votes(models, domain) if known else None
+            if len(self._votes) >= _CACHED:
+                return found
+            self._votes[key] = found
+        return self._votes[key]
 
     def plan(self, models: Sequence[str], domain: str) -> LazyPlan | None:
         """How to ask this panel lazily; ``None`` where the full panel should be asked (unknown domain or member)."""
@@ -203,6 +208,10 @@ class Snapshot(Frozen):
             return None
         plans = (restricted(plan, models) for plan in self.plans)
         return next((plan for plan in plans if plan is not None), None)
+
+    @cached_property
+    def _votes(self) -> dict[tuple[tuple[str, ...], str], float | None]:
+        return {}
 
     @cached_property
     def _domains(self) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from calibration.ballots import NoVote
@@ -20,6 +21,9 @@ MOST_CHARACTERS = 80
 
 MOST_LETTERS = 6
 """Letters of a quantity however short it is: the unit."""
+
+
+_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,9 @@ def stratum(spec: AnswerSpec) -> str:
 
 def _is_quantity(text: str) -> bool:
     """Whether an option is a number with at most a unit or a formula around it: short, with digits, and few letters."""
-    if len(text) > MOST_CHARACTERS or not any(map(str.isdigit, text)):
+    if len(text) > MOST_CHARACTERS or _DIGIT.search(text) is None:
         return False
-    return sum(map(str.isalpha, text)) <= max(MOST_LETTERS, len(text) // 2)
+    return len(_LETTER.findall(text)) <= max(MOST_LETTERS, len(text) // 2)
 
 
 def vote(entry: BallotEntry) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from consensus import answers
 from consensus.answers import Sameness
@@ -35,12 +36,12 @@ class Ballot:
     candidates: tuple[LabelValue, ...]
     open_set: bool
 
-    @property
+    @cached_property
     def opinions(self) -> tuple[BallotEntry, ...]:
         """Entries that count as votes: answers in a cluster, each underlying model once (aliases are dropped)."""
         return _distinct([entry for entry in self.entries if entry.cluster is not None])
 
-    @property
+    @cached_property
     def responses(self) -> tuple[BallotEntry, ...]:
         """Entries of models that were heard, each underlying model once."""
         return _distinct([entry for entry in self.entries if entry.label_kind in RESPONSES])

@@ -9,16 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
-from calibration.snapshot import Snapshot
+from calibration.snapshot import Snapshot, SnapshotCertificate
 from consensus.policy import PanelPolicy, Policy
 from consensus.types import Certificate, Kind, Route
 
 CERTIFIABLE = frozenset({Kind.NONE, Kind.STYLISTIC, Kind.REASONING})
 """Kinds whose answers a certificate may accept; the others go to people whatever the numbers say."""
-
-BOUND = ("on_disagreement", "confidence_bar", "accept_uncertified", "judge", "applies_to", "classes")
-"""Fields of a policy that a certificate binds: what is accepted, how the panel is heard, which requests there are."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,7 @@ class Standing:
 
 def rule_of(policy: Policy, panel: PanelPolicy) -> str:
     """Hash of the rule that a certificate of this policy binds: 16 hex digits."""
-    tree = policy.model_dump(mode="json", include=set(BOUND))
-    tree["panel"] = [list(panel.models), panel.quorum, panel.min_families]
+    tree = {**policy.bound, "panel": [list(panel.models), panel.quorum, panel.min_families]}
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -45,7 +42,13 @@ def standing(snapshot: Snapshot | None, cls: str, domain: str, policy: Policy, p
         return Standing(doubt="rule_changed")
     if domain in raw.excluded:
         return Standing(doubt="domain_excluded")
-    return Standing(Certificate.model_validate(raw.model_dump(by_alias=True)))
+    return Standing(_shown(raw))
+
+
+@lru_cache(maxsize=64)
+def _shown(raw: SnapshotCertificate) -> Certificate:
+    """The certificate as a verdict carries it; kept, since a class has one for thousands of requests."""
+    return Certificate.model_validate(raw.model_dump(by_alias=True))
 
 
 def certifiable(kind: Kind, policy: Policy) -> bool:

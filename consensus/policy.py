@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import date
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator
@@ -132,6 +133,10 @@ DEFAULT_ON_DISAGREEMENT: dict[Kind, Route] = {
 }
 
 
+BOUND = ("on_disagreement", "confidence_bar", "accept_uncertified", "judge", "applies_to", "classes")
+"""Fields of a policy that a certificate binds: what is accepted, how the panel is heard, which requests there are."""
+
+
 class Policy(Configured):
     """How requests of some domains and stakes are decided."""
 
@@ -179,7 +184,12 @@ class Policy(Configured):
                 raise ValueError(f"{kind} may not be accepted: choose extend, arbitrate, review or abstain")
         return {**DEFAULT_ON_DISAGREEMENT, **routes}
 
-    @property
+    @cached_property
+    def bound(self) -> dict[str, Any]:
+        """What a certificate binds of this policy, as JSON values; not to be changed."""
+        return self.model_dump(mode="json", include=set(BOUND))
+
+    @cached_property
     def version(self) -> str:
         """Content hash: any change of the policy is another version."""
         return f"{self.name}@{hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]}"
