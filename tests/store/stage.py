@@ -101,8 +101,8 @@ class Stage:
         self.now += timedelta(seconds=1)
         return made
 
-    async def told(self, request_id: str, label: str | None, source: str = "audit") -> None:
-        """Ground truth on a request."""
+    def told(self, request_id: str, label: str | None, source: str = "audit") -> None:
+        """Ground truth on a request, ingested by `flush`."""
         outcome = Outcome(
             outcome_id=f"{source}-{request_id}",
             request_id=request_id,
@@ -111,7 +111,6 @@ class Stage:
             observed_at=self.now,
         )
         self.put(TOPICS.outcomes, wire.write(outcome), request_id)
-        await self.flush()
 
 
 async def feed(engine: AsyncEngine, records: Sequence[Record]) -> None:

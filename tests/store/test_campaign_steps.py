@@ -27,8 +27,8 @@ from consensus.settings import ReviewSettings
 from tests import simulated_world as world
 from tests.store.stage import TOPICS, Stage, feed
 
-REQUESTS = 160
-BUDGET = 70
+REQUESTS = 120
+BUDGET = 60
 
 
 def rounds(stage: Stage) -> Campaigns:
@@ -57,7 +57,7 @@ async def opened(stage: Stage, alpha: float = 0.2) -> Opening:
 
 @pytest_asyncio.fixture
 async def stage(engine: AsyncEngine) -> Stage:
-    """A hundred and sixty requests that were decided after the fit; what was unanimous is released."""
+    """A hundred and twenty requests that were decided after the fit; what was unanimous is released."""
     made, snapshot = Stage(engine), fitted()
     await made.publish(snapshot)
     for i in range(REQUESTS):
@@ -83,7 +83,7 @@ async def finish(runner: Campaigns, stage: Stage, opening: Opening) -> None:
             if (await campaigns.later(connection, opening.definition.id)).end is not None:
                 break
         for task in stage.tasks[told:]:
-            await stage.told(task.request_id, world.truth(task.request_id))
+            stage.told(task.request_id, world.truth(task.request_id))
         told = len(stage.tasks)
     await round_of(runner, stage)
 
@@ -126,11 +126,11 @@ async def test_a_label_that_does_not_come_is_an_error_for_good(stage: Stage) -> 
     definition, runner = opening.definition, rounds(stage)
     await round_of(runner, stage)
     for task in stage.tasks[1:]:
-        await stage.told(task.request_id, world.truth(task.request_id))
+        stage.told(task.request_id, world.truth(task.request_id))
     late = stage.tasks[0].request_id
     stage.now += timedelta(hours=169)
     await round_of(runner, stage)
-    await stage.told(late, world.truth(late))
+    stage.told(late, world.truth(late))
     await finish(rounds(stage), stage, opening)
     async with stage.engine.connect() as connection:
         later = await campaigns.later(connection, definition.id)
@@ -242,7 +242,7 @@ async def test_labels_older_than_the_fit_keep_a_request_out_of_the_archive(engin
     for i in range(40):
         await stage.decided(world.request(f"r-{i}"), world.policy(), fitted())
     stage.now = world.FITTED_AT
-    await stage.told("r-7", "A", source="gold")
+    stage.told("r-7", "A", source="gold")
     opening = await opened(stage)
     assert opening.definition.archive == 39
 
