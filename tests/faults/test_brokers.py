@@ -59,6 +59,7 @@ async def leader_of(house: Rig, three: Cluster, topic: str) -> Broker:
     return three.brokers[leader - 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", ["verdicts", "__transaction_state", "__consumer_offsets"])
 async def test_the_death_of_a_leader_or_coordinator_loses_nothing(replicated: Rig, three: Cluster, topic: str) -> None:
     """kill -9 under load of whoever leads the verdicts, coordinates the transactions, or coordinates the group."""
@@ -96,6 +97,7 @@ async def test_the_coordinator_dies_during_a_commit(replicated: Rig, three: Clus
     assert len(evidence.of("verdicts")) == 20
 
 
+@pytest.mark.slow
 async def test_a_rolling_restart_is_not_noticed(replicated: Rig, three: Cluster) -> None:
     """One broker after the other leaves and comes back, under load."""
     house = replicated
@@ -109,6 +111,7 @@ async def test_a_rolling_restart_is_not_noticed(replicated: Rig, three: Cluster)
     assert len(evidence.of("verdicts")) == 45
 
 
+@pytest.mark.slow
 async def test_all_brokers_away_for_a_while(replicated: Rig, three: Cluster) -> None:
     """The worker waits, and goes on without an operator; it is the same process afterwards."""
     house = replicated
@@ -152,6 +155,7 @@ async def test_a_lost_answer_to_a_commit_is_found_out(tmp_path: Path, prefix: st
         assert len(evidence.of("verdicts")) == 20
 
 
+@pytest.mark.slow
 async def test_a_broker_killed_behind_a_commit_repeats_the_same_bytes_without_a_call(
     tmp_path: Path, prefix: str
 ) -> None:

@@ -28,7 +28,7 @@ async def chained(house: Rig, count: int) -> None:
     await eventually(enough, seconds=SETTLE_S)
 
 
-@pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.SWALLOW])
+@pytest.mark.parametrize("mode", [pytest.param(Mode.REFUSE, marks=pytest.mark.slow), Mode.SWALLOW])
 async def test_a_store_that_is_away_is_waited_for(
     kafka: Cluster, postgres: str, tmp_path: Path, prefix: str, mode: Mode
 ) -> None:
@@ -52,6 +52,7 @@ async def test_a_store_that_is_away_is_waited_for(
         assert calibrator.returncode is None
 
 
+@pytest.mark.slow
 async def test_a_full_store_is_waited_for(house_on_postgres: Rig) -> None:
     """Verdicts wait in the topic while every write is refused."""
     house = house_on_postgres
@@ -68,6 +69,7 @@ async def test_a_full_store_is_waited_for(house_on_postgres: Rig) -> None:
     assert calibrator.returncode is None
 
 
+@pytest.mark.slow
 async def test_a_slow_store_slows_and_loses_nothing(kafka: Cluster, postgres: str, tmp_path: Path, prefix: str) -> None:
     """Every answer of the store is late, for worker and calibrator; nothing is missing or doubled."""
     async with behind(kafka, postgres, tmp_path, prefix, timeout_s=60.0) as (house, gate):

@@ -41,6 +41,7 @@ async def test_kills_at_random_lose_and_double_nothing(wide: Rig) -> None:
     print(f"8 kills, 800 requests: {(await paid(wide)).ratio:.3f} calls for each needed one")
 
 
+@pytest.mark.slow
 async def test_a_storm_of_rebalances_repeats_little(wide: Rig) -> None:
     """Every model takes three seconds, and every two seconds a worker joins or leaves."""
     await wide.order(latency_s=3.0)
@@ -54,6 +55,7 @@ async def test_a_storm_of_rebalances_repeats_little(wide: Rig) -> None:
     assert len(evidence.of("verdicts")) == requests
 
 
+@pytest.mark.slow
 async def test_a_backlog_does_not_fill_the_memory(wide: Rig) -> None:
     """2,000 requests wait in the topic, 50 are in flight at a time: memory stays where it was after the first 300."""
     found = await backlog(wide, requests=2_000, warm=300, in_flight=50)

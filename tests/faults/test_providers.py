@@ -143,6 +143,7 @@ def produced(records: Sequence[Dumped], key: bytes | None) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+@pytest.mark.slow
 async def test_nobody_answers_until_somebody_does_again(house: Rig) -> None:
     """All members silent: abstained at the deadline. All refused by the provider: degraded. Then all is well again."""
     house.add_policy("none", [suffering(house, model, "never-answers") for model in PANEL])

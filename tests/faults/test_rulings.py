@@ -19,6 +19,9 @@ COUNT = 8
 NUMBER = {"after_ruling": "3"}
 """Which pass kills, where it is not the first."""
 
+SOONER = ("after_ruling", "during_commit")
+"""The points at which something is recorded and not published; requests show the others too."""
+
 DECIDED_AT = datetime(2026, 2, 1, tzinfo=UTC)
 
 
@@ -34,7 +37,9 @@ def ruling(task: ReviewTask) -> Ruling:
     )
 
 
-@pytest.mark.parametrize("point", RULING_POINTS)
+@pytest.mark.parametrize(
+    "point", [pytest.param(point, marks=() if point in SOONER else pytest.mark.slow) for point in RULING_POINTS]
+)
 async def test_a_kill_while_rulings_are_applied_loses_and_doubles_nothing(house: Rig, point: str) -> None:
     """The worker dies with rulings in hand and comes back; a second ruling on each task then changes nothing."""
     await house.start("worker", point, NUMBER.get(point, "1"))

@@ -15,7 +15,7 @@ from tests.kafka.cluster import Cluster
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600, method="signal")]
 
 
-@pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.SWALLOW])
+@pytest.mark.parametrize("mode", [pytest.param(Mode.REFUSE, marks=pytest.mark.slow), Mode.SWALLOW])
 async def test_a_store_that_is_away_holds_everything_up_and_loses_nothing(
     kafka: Cluster, postgres: str, tmp_path: Path, prefix: str, mode: Mode
 ) -> None:
