@@ -11,9 +11,7 @@ from consensus.cli.forget import forget
 from consensus.cli.rollback import rollback
 from consensus.cli.verify import verify
 
-app = typer.Typer(
-    help="Fit, certify, report on, verify, roll back and forget.", rich_markup_mode=None, no_args_is_help=True
-)
+app = typer.Typer(help="Fit, certify, report, verify, roll back, forget.", rich_markup_mode=None, no_args_is_help=True)
 
 
 app.command()(certify)
