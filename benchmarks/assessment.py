@@ -27,8 +27,7 @@ from consensus.policy import PanelPolicy, Policy
 from consensus.types import AuditDraw, BallotEntry, ChoiceSpec, ConfidenceSource, LabelKind, Option, Request, Stakes
 
 MODELS = tuple(f"model-{letter}" for letter in "abcdefghi")
-OPTIONS = tuple(Option(id=letter, text=f"{letter}, which is the answer in {words} words") for letter, words in
-                zip("ABCDEFGHIJ", range(10), strict=True))  # fmt: skip
+OPTIONS = tuple(Option(id=letter, text=f"{number}.5 m/s") for number, letter in enumerate("ABCDEFGHIJ"))
 DOMAINS = tuple(f"domain-{number}" for number in range(14))
 POLICY = Policy(name="default", panel="main")
 PANEL = PanelPolicy(name="main", models=MODELS, quorum=3)

@@ -81,8 +81,8 @@ def stratum(spec: AnswerSpec) -> str:
     """
     if not isinstance(spec, ChoiceSpec):
         return spec.type
-    quantities = sum(_is_quantity(option.text) for option in spec.options)
-    return "choice/quantities" if 2 * quantities > len(spec.options) else "choice"
+    quantities = [option for option in spec.options if _is_quantity(option.text)]
+    return "choice/quantities" if 2 * len(quantities) > len(spec.options) else "choice"
 
 
 def _is_quantity(text: str) -> bool:

@@ -66,7 +66,7 @@ def _calibrated(case: Case, entry: BallotEntry, prompt_hash: str, sort: str) -> 
     confidence = case.snapshot.member_confidence(
         entry.model,
         entry.model_version,
-        entry.confidence_source.value,
+        entry.confidence_source,
         prompt_hash,
         case.request.domain,
         sort,

@@ -29,7 +29,12 @@ class Standing:
 
 def rule_of(policy: Policy, panel: PanelPolicy) -> str:
     """Hash of the rule that a certificate of this policy binds: 16 hex digits."""
-    tree = {**policy.bound, "panel": [list(panel.models), panel.quorum, panel.min_families]}
+    return _hash(policy.bound, panel.models, panel.quorum, panel.min_families)
+
+
+@lru_cache(maxsize=256)
+def _hash(bound: str, models: tuple[str, ...], quorum: int, min_families: int) -> str:
+    tree = {**json.loads(bound), "panel": [list(models), quorum, min_families]}
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -185,9 +185,9 @@ class Policy(Configured):
         return {**DEFAULT_ON_DISAGREEMENT, **routes}
 
     @cached_property
-    def bound(self) -> dict[str, Any]:
-        """What a certificate binds of this policy, as JSON values; not to be changed."""
-        return self.model_dump(mode="json", include=set(BOUND))
+    def bound(self) -> str:
+        """What a certificate binds of this policy, as JSON."""
+        return self.model_dump_json(include=set(BOUND))
 
     @cached_property
     def version(self) -> str:
