@@ -93,6 +93,7 @@ class Refits:
         begun = self._clock()
         async with self._reading.read("counting outcomes") as connection:
             self._evidence = await outcomes.evidence(connection)
+        self._fitted = min(self._fitted, self._evidence)  # retention takes old outcomes away; what follows is new
         self._news = False
         now = self._clock()
         self._recount_at = now + COUNT_SPACING * (now - begun)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from calibration.store.migrate import migrate
 from consensus.errors import BrokerUnavailable
 from consensus.kafka.intake import Record
 from consensus.kafka.refits import STALE_S, Refits, Trigger
+from consensus.ledger import Ledger
 from consensus.ledger.transactions import Transactions
 from consensus.metrics import Metrics
-from consensus.settings import DriftSettings
+from consensus.settings import DriftSettings, RetentionSettings
 from tests.eventually import eventually
 from tests.loop_records import NOON, OPTIONS, TOPICS, Log, labelled_messages, outcome
 from tests.store.test_ingest import feed
@@ -183,6 +185,26 @@ async def test_considering_starts_one_refit_and_counts_from_there(engine: AsyncE
     await it.consider(news=True)
     await eventually(lambda: sum(metrics.value("refits", result=r) for r in ("published", "refused")) == 2)
     await it.stop()
+
+
+async def test_outcomes_that_retention_took_away_do_not_hold_up_the_next_refit(engine: AsyncEngine) -> None:
+    """Fewer outcomes than were fitted, and then as many new ones as a refit needs."""
+    clock, log = 0.0, Log()
+    found = refits(engine, Topic(engine), clock=lambda: clock)
+    messages = labelled_messages(300)
+    await feed(engine, log.records(*messages[:400]))
+    await found.consider(news=True)
+    await eventually(lambda: found._fitted == 200, seconds=60)
+    kept = RetentionSettings(outcomes_days=1)
+    while await Ledger(engine).retention.forget(NOON + timedelta(days=8), 30, kept):
+        clock += 1
+    for new in (messages[400:420], messages[420:600]):
+        clock += 1_000
+        await feed(engine, log.records(*new))
+        await found.consider(news=True)
+    assert found._running is not None
+    await eventually(found._running.done, seconds=60)
+    assert found._fitted == found._evidence < 200
 
 
 async def test_a_broker_that_is_away_postpones(engine: AsyncEngine) -> None:
