@@ -24,6 +24,8 @@ from consensus.settings import RetentionSettings
 BITE = 500
 """Requests forgotten in one transaction, so that nobody waits long behind it."""
 
+LOOK_BACK = timedelta(days=7)
+
 TABLES = (tables.answers, tables.decisions, tables.rulings, tables.claims)
 """All that the ledger holds of one request."""
 
@@ -80,16 +82,20 @@ class Retention:
 
     @to_the_end
     async def abandoned(self, before: datetime) -> int:
-        """Delete ids claimed before ``before`` that nobody is deciding and that have no decision: dead letters."""
-        return await self._forget_ids(and_(CLAIMS.claimed_at < before, ~_decided()))
+        """Delete ids claimed before ``before`` that nobody is deciding and that have no decision: dead letters.
+
+        Looks back for `LOOK_BACK` only: whatever is older has been looked at, and goes with the decisions at the latest.
+        """
+        claimed = CLAIMS.claimed_at.between(before - LOOK_BACK, before)
+        return await self._forget_ids(and_(claimed, ~_decided()))
 
     @to_the_end
     async def decisions(self, horizon: Horizon) -> int:
-        """Delete decided ids with request, answers, versions and rulings; one of no known class is of no listed one."""
+        """Delete ids with request, answers, versions and rulings; one of no known class is of no listed one."""
         of_class = _signal_of(CLAIMS)
         known = exists(select(SIGNALS.event_id).where(of_class, SIGNALS.class_name.in_(horizon.classes)))
         chosen = ~known if horizon.excluded else known
-        return await self._forget_ids(and_(CLAIMS.claimed_at < horizon.before, _decided(), chosen))
+        return await self._forget_ids(and_(CLAIMS.claimed_at < horizon.before, chosen))
 
     @to_the_end
     async def signals(self, horizon: Horizon) -> int:
