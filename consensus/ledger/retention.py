@@ -84,7 +84,7 @@ class Retention:
     async def abandoned(self, before: datetime) -> int:
         """Delete ids claimed before ``before`` that nobody is deciding and that have no decision: dead letters.
 
-        Looks back for `LOOK_BACK` only: whatever is older has been looked at, and goes with the decisions at the latest.
+        Looks back for `LOOK_BACK` only: whatever is older was looked at, and goes with the decisions at the latest.
         """
         claimed = CLAIMS.claimed_at.between(before - LOOK_BACK, before)
         return await self._forget_ids(and_(claimed, ~_decided()))

@@ -88,6 +88,15 @@ async def test_no_decision_goes_before_its_claim(engine: AsyncEngine) -> None:
     assert await forget(engine, after(31), keeping(decisions_days=1)) == 1
 
 
+async def test_a_dead_letter_that_was_missed_goes_with_the_decisions(engine: AsyncEngine) -> None:
+    """No worker ran for weeks: nobody looks at all old claims every hour for its sake."""
+    await claim(engine, "dead", decided=False, run="v")
+    await Ledger(engine, run="v").claims.release()
+    assert await forget(engine, after(60), keeping(decisions_days=100)) == 0
+    assert await forget(engine, after(101), keeping(decisions_days=100)) == 1
+    assert await claimed(engine) == set()
+
+
 async def test_nothing_goes_where_everything_is_kept(engine: AsyncEngine) -> None:
     """``null`` means for ever."""
     await claim(engine, "decided", decided=True)
