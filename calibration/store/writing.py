@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Table, any_, bindparam, func, select, tuple_
@@ -11,6 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 INGEST_LOCK = 0x636F6E73
 """Key of the advisory lock, any constant of ours."""
+
+PORTION_BYTES = 16 * 1024 * 1024
+"""Of raw records in one statement: PostgreSQL takes a gigabyte, and holds it several times."""
 
 KEYS_PER_QUERY = 1_000
 """Values in one IN list: SQLite allows 32,766 parameters in a statement, PostgreSQL 32,767."""
@@ -32,9 +35,25 @@ async def insert_new(connection: AsyncConnection, table: Table, rows: Iterable[M
     if not values:
         return
     if connection.dialect.name == "postgresql":
-        await connection.execute(_from_arrays(table, values).on_conflict_do_nothing())
+        for portion in _portions(values):
+            await connection.execute(_from_arrays(table, portion).on_conflict_do_nothing())
     else:
         await connection.execute(sqlite.insert(table).on_conflict_do_nothing(), values)
+
+
+def _portions(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Rows of about `PORTION_BYTES` together, one at least."""
+    portion: list[Mapping[str, Any]] = []
+    size = 0
+    for row in rows:
+        weight = sum(len(value) for value in row.values() if isinstance(value, bytes))
+        if portion and size + weight > PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+        portion.append(row)
+        size += weight
+    if portion:
+        yield portion
 
 
 def _from_arrays(table: Table, rows: list[Mapping[str, Any]]) -> postgresql.Insert:
