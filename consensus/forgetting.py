@@ -29,7 +29,7 @@ SUBJECT = b'"subject"'
 
 @dataclass(frozen=True)
 class Forgotten:
-    """``erased`` have lost their texts; ``busy`` are being decided right now; of ``unknown`` nothing is stored."""
+    """``erased`` lost their texts; ``busy`` are being decided or published; of ``unknown`` nothing is stored."""
 
     erased: tuple[Key, ...]
     busy: tuple[Key, ...]
@@ -103,12 +103,16 @@ async def _erase(connection: AsyncConnection, keys: set[Key], before: dict[Key, 
 
 
 async def _busy(connection: AsyncConnection, keys: Iterable[Key]) -> set[Key]:
-    claim = tables.claims.c
+    """Being decided, or decided and not known to be published: taken away now, it would be decided a second time."""
+    claim, decision = tables.claims.c, tables.decisions.c
+    held = or_(claim.run.is_not(None), claim.finishing.is_not(None))
     found: set[Key] = set()
     for some in _bites(keys):
-        held = or_(claim.run.is_not(None), claim.finishing.is_not(None))
-        query = select(claim.tenant, claim.request_id).where(tuple_(claim.tenant, claim.request_id).in_(some), held)
-        found |= {(row.tenant, row.request_id) for row in await connection.execute(query.with_for_update())}
+        deciding = select(claim.tenant, claim.request_id).where(tuple_(claim.tenant, claim.request_id).in_(some), held)
+        mine = tuple_(decision.tenant, decision.request_id).in_(some)
+        publishing = select(decision.tenant, decision.request_id).where(mine, decision.committed_at.is_(None))
+        for query in (deciding, publishing):
+            found |= {(row.tenant, row.request_id) for row in await connection.execute(query.with_for_update())}
     return found
 
 

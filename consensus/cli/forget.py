@@ -25,8 +25,8 @@ def forget(
 ) -> None:
     """Erase questions, contexts, answers, rationales and rulings; votes, labels and the audit chain stay.
 
-    What lies on Kafka topics goes with their retention. Exit code 1 when a request is being decided right now, or when
-    nothing is known of one: nothing was erased for those.
+    What lies on Kafka topics goes with their retention. Exit code 1 when a request is being decided or published right
+    now, or when nothing is known of one: nothing was erased for those.
     """
     from consensus.errors import ConfigError
 
@@ -39,7 +39,7 @@ def forget(
         "unknown": [request_id for _, request_id in found.unknown],
     }
     lines = [f"{len(found.erased)} requests erased"]
-    lines += [f"{request_id!r} is being decided: ask again" for request_id in value["busy"]]
+    lines += [f"{request_id!r} is being decided or published: ask again" for request_id in value["busy"]]
     lines += [f"nothing is known of {request_id!r}" for request_id in value["unknown"]]
     show(value, "\n".join(lines), as_json=as_json)
     if found.busy or found.unknown:

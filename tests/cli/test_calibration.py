@@ -80,6 +80,7 @@ async def decided(engine: AsyncEngine) -> None:
     raw = wire.write(request(metadata={"subject": "patient-7"}))
     version = Version("default", "r-1", 1, wire.write(given.verdict), wire.write(given.signal), request=raw)
     await ledger.decisions.keep(asked, version)
+    await ledger.decisions.mark_committed([version.version_key])
 
 
 async def with_policy(engine: AsyncEngine) -> None:

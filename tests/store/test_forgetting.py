@@ -58,6 +58,7 @@ async def ledgered(engine: AsyncEngine, request_id: str = "r-1", subject: str = 
     await ledger.claims.claim([asked], now=NOON)
     raw = wire.write(request(id=request_id, prompt=SECRET, context=SECRET, metadata={"subject": subject}))
     await ledger.decisions.keep(asked, Version("default", request_id, 1, wire.write(verdict(request_id)), request=raw))
+    await ledger.decisions.mark_committed([("default", request_id, 1)])
     said = {"decision": "answer", "answer": "B", "blind": True, "decided_at": NOON, "note": SECRET}
     ruling = Ruling.model_validate({"task_id": "0:1", "request_id": request_id, "reviewer": "ann", **said})
     arrived = Arrived("default", request_id, "d", 0, 3, wire.write(ruling))
@@ -154,11 +155,15 @@ async def test_erasing_again_changes_nothing(engine: AsyncEngine) -> None:
 
 async def test_what_is_being_decided_and_what_is_unknown_is_said(engine: AsyncEngine) -> None:
     """The one must be asked for again, the other was never there; neither is noted as erased."""
-    await Ledger(engine, run="w").claims.claim([Asked("default", "busy", "f" * 64, 0, 1)], now=NOON)
+    worker = Ledger(engine, run="w")
+    asked = [Asked("default", name, "f" * 64, 0, i) for i, name in enumerate(("deciding", "publishing"))]
+    await worker.claims.claim(asked, now=NOON)
+    await worker.decisions.keep(asked[1], Version("default", "publishing", 1, wire.write(verdict("publishing"))))
     await feed(engine, records(Log()))
-    found = await erase(engine, ("default", "busy"), ("default", "nowhere"), ("other", "r-1"), ONE)
+    busy = (("default", "deciding"), ("default", "publishing"))
+    found = await erase(engine, *busy, ("default", "nowhere"), ("other", "r-1"), ONE)
     assert found.erased == (ONE,)
-    assert found.busy == (("default", "busy"),)
+    assert found.busy == busy
     assert found.unknown == (("default", "nowhere"), ("other", "r-1"))
     assert await erased_at(engine, ("default", "nowhere"), timeout_s=10) is None
 

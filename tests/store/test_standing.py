@@ -38,6 +38,7 @@ async def deployed(engine: AsyncEngine, *, prompt: str = "Is the contract void")
         await ledger.claims.claim([asked], now=NOON)
         raw = wire.write(request(id=f"r-{i}", prompt=f"{prompt}, case {i % 7}?"))
         await ledger.decisions.keep(asked, Version("default", f"r-{i}", 1, wire.write(verdict(f"r-{i}")), request=raw))
+        await ledger.decisions.mark_committed([("default", f"r-{i}", 1)])
     log = Log()
     published = Record(TOPICS.snapshots, 0, 0, b"default", snapshot.to_json(), 0)
     extra = [outcome("r-0", "C", source="audit", hours=50), outcome("r-1", "A", source="feedback"), outcome("nowhere")]
