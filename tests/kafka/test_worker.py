@@ -258,7 +258,7 @@ async def test_drain_finishes_what_was_taken(line: Rig) -> None:
     running = await line.start_worker(decide, in_flight=1)
     for number in range(5):
         await line.send(request(f"r{number}"))
-    await eventually(lambda: "r0" in decide.began)
+    await eventually(lambda: "r0" in decide.began and running.worker.ready)
     draining = asyncio.create_task(running.drain())
     await eventually(lambda: not running.worker.ready)
     decide.release()
