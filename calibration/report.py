@@ -25,8 +25,9 @@ def html(evaluation: Evaluation) -> str:
                  _risk(figures, metrics["consensus"])),
         section("Errors together", "Correlation of wrong answers; 0 is independent, 1 is one opinion twice.",
                  heat_map(figures.models, _cells(figures))),
-        section("Cost", "Calls per question against the error of what is accepted; the lazy panel beside asking the "
-                         "first members of everything.", _costs(figures, metrics)),
+        section("Cost", "Calls per question against the error of what is accepted: the lazy panel beside asking the "
+                         "first members of everything. Dashed: the 2 to 4 calls that a panel is expected to cost.",
+                 _costs(figures, metrics)),
         section("Learning", "Accuracy and calibration error as labels grow, on the same test questions.",
                  _learning(figures)),
         section("Agreement", "Accuracy by the share of opinions that the largest group has.", _agreement(figures)),
@@ -122,8 +123,13 @@ def _costs(figures: Figures, metrics: dict[str, Any]) -> str:
     first = [(calls, error) for calls, _, error in figures.costs]
     lazy = [(metrics["lazy"]["calls_mean"], metrics["lazy"]["error"])]
     highest = max([error for _, error in first] + [lazy[0][1], 0.01])
-    lines = [Line("first k members", first), Line("lazy panel", lazy, dots=True)]
-    return chart(lines, Axis("calls per question", 0, max(len(metrics["panel"]), 2)), Axis("error", 0, highest * 1.3))
+    top = highest * 1.3
+    lines = [
+        Line("first k members", first),
+        Line("lazy panel", lazy, dots=True),
+        *(Line(f"{calls} × one call", [(calls, 0), (calls, top)], dashed=True) for calls in (2, 4)),
+    ]
+    return chart(lines, Axis("calls per question", 0, max(len(metrics["panel"]), 4)), Axis("error", 0, top))
 
 
 def _learning(figures: Figures) -> str:

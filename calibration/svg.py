@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 420, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 12, 42
+_LEGEND_ROW, _LEGEND_COLUMN = 16, 200
+_INTERVALS = 5
 COLOURS = ("#1b6ca8", "#c8553d", "#4b8b3b", "#8a5fb0", "#b58900", "#5d6d7e", "#d16ba5", "#2aa198", "#333333")
 
 Points = Sequence[tuple[float, float]]
@@ -39,22 +41,31 @@ class Axis:
         return 0.0 if high == low else (at - low) / (high - low)
 
     def ticks(self) -> list[float]:
-        """Five evenly spaced values, or the 1, 2 and 5 of each decade of a logarithmic axis."""
+        """Up to six round values, or the 1, 2 and 5 of each decade of a logarithmic axis."""
         if not self.log:
-            return [self.low + (self.high - self.low) * i / 4 for i in range(5)]
+            return self._round()
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         return [m * 10.0**d for d in decades for m in (1, 2, 5) if self.low <= m * 10.0**d <= self.high]
 
+    def _round(self) -> list[float]:
+        """Multiples of 1, 2 or 5 times a power of ten that lie on the axis."""
+        span = self.high - self.low
+        if span <= 0:
+            return [self.low]
+        least = span / _INTERVALS
+        power = 10.0 ** math.floor(math.log10(least))
+        step = next(m * power for m in (1, 2, 5, 10) if m * power >= least * (1 - 1e-9))
+        first = math.ceil(self.low / step - 1e-9)
+        last = math.floor(self.high / step + 1e-9)
+        return [number * step for number in range(first, last + 1)]
+
 
 def chart(lines: Sequence[Line], x: Axis, y: Axis) -> str:
-    """A line chart with legend."""
-    body = [_grid(x, y)]
-    for number, line in enumerate(lines):
-        body.append(_line(line, COLOURS[number % len(COLOURS)], x, y))
-    for number, line in enumerate(lines):
-        place = f'x="{_LEFT + 8}" y="{_TOP + 14 + 14 * number}" fill="{COLOURS[number % len(COLOURS)]}"'
-        body.append(f"<text {place}>{html.escape(line.name)}</text>")
-    return _frame("".join(body), WIDTH, HEIGHT)
+    """A line chart, its legend below it where no line runs."""
+    colours = [COLOURS[number % len(COLOURS)] for number in range(len(lines))]
+    body = [_grid(x, y), *(_line(line, colour, x, y) for line, colour in zip(lines, colours, strict=True))]
+    body += [_entry(number, line, colour) for number, (line, colour) in enumerate(zip(lines, colours, strict=True))]
+    return _frame("".join(body), WIDTH, HEIGHT + _LEGEND_ROW * math.ceil(len(lines) / 2) + 4)
 
 
 def heat_map(names: Sequence[str], table: Sequence[Sequence[float | None]]) -> str:
@@ -94,6 +105,17 @@ def _line(line: Line, colour: str, x: Axis, y: Axis) -> str:
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in spots)
     dash = ' stroke-dasharray="5 4"' if line.dashed else ""
     return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8"{dash}/>'
+
+
+def _entry(number: int, line: Line, colour: str) -> str:
+    """One name of the legend, two to a row."""
+    row, column = divmod(number, 2)
+    across, down = _LEFT + column * _LEGEND_COLUMN, HEIGHT + _LEGEND_ROW * row + 8
+    name = html.escape(line.name[:28])
+    return (
+        f'<rect x="{across}" y="{down - 7}" width="12" height="4" fill="{colour}"/>'
+        f'<text x="{across + 18}" y="{down}" fill="{colour}">{name}</text>'
+    )
 
 
 def _grid(x: Axis, y: Axis) -> str:
