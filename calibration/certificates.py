@@ -83,8 +83,9 @@ def plan(scores: Floats, *, alpha: float, delta: float, budget: int, method: str
     """A campaign over an archive of confidences, float (n,), in an order fixed without looking at labels.
 
     The start is the region with the largest (α − predicted error) · √share, predicted by the confidences themselves,
-    among those that would then cross the boundary before the archive has no more items of theirs. Answers that could
-    never be accepted have confidence 0. Raises ValueError on an empty archive.
+    among those that would then cross the boundary before the archive has no more items of theirs; where none would,
+    the one that comes nearest. Answers that could never be accepted have confidence 0. Raises ValueError on an empty
+    archive.
     """
     if not len(scores):
         raise ValueError("a campaign needs an archive")
@@ -252,9 +253,11 @@ def _test(wrong: Floats, boundary: tuple[int, ...]) -> tuple[int, int | None]:
 
 
 def _promise(inside: Floats, alpha: float, boundary: Floats) -> float:
-    """(α − predicted error) · √items of a region; less than that of any other where it has too few items to cross."""
+    """(α − predicted error) · √items of a region that has items enough to cross the boundary by its predicted errors.
+
+    Where it has not: how near it comes in standard deviations, below every promise.
+    """
     rate = float(1.0 - inside.mean())
     m = np.arange(1, min(len(inside), len(boundary)) + 1)
-    promise = (alpha - rate) * math.sqrt(len(inside))
-    crosses = bool((rate * m <= boundary[: len(m)]).any())
-    return promise if crosses else promise - _NEVER
+    nearest = float(np.max((boundary[: len(m)] - rate * m) / np.sqrt(m)))
+    return (alpha - rate) * math.sqrt(len(inside)) if nearest >= 0 else nearest - _NEVER

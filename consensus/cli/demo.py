@@ -28,6 +28,8 @@ ROWS = (
     ("ruled on by people", "reviewed"),
     ("accuracy of the top label", "accuracy"),
     ("accuracy of answers given", "accuracy_accepted"),
+    ("accepted under a certificate", "certified"),
+    ("their error / promised bound", "certified_error,certified_bound"),
     ("best single model", "best_single"),
     ("majority", "majority"),
     ("confidence is null", "confidence_null"),
@@ -61,8 +63,10 @@ def demo(
     chosen = tuple(models.split(",")) if models else None
     options = Options(home, broker=broker, panel=panel, limit=limit, models=chosen, config=config)
     with Stage() as stage:
-        acts = [act.summary() for act in run(play(options, stage))]
-    show({"acts": acts}, _table(acts) + _further(home, acts), as_json=as_json)
+        played = run(play(options, stage))
+    acts, found = [act.summary() for act in played.acts], played.certification
+    told = _table(acts) + _certification(found) + _further(home, acts)
+    show({"acts": acts, "certification": found}, told, as_json=as_json)
 
 
 class Stage:
@@ -120,6 +124,23 @@ def _cell(act: dict[str, Any], path: str) -> str:
     if isinstance(value, list):
         return ", ".join(value) or "none"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _certification(found: dict[str, Any] | None) -> str:
+    """What came of the campaign, in words."""
+    if found is None:
+        return ""
+    head = f"\nCertificate for {found['class']} at α = {found['alpha']:g}: "
+    if found["state"] == "impossible":
+        return f"{head}none. {found['why']}\n"
+    if found["state"] == "certified":
+        return (
+            f"{head}accept from confidence {found['threshold']:.3f}, {found['coverage']:.0%} of recent requests.\n"
+            f"  {found['errors']} of {found['n']} blind audits there were wrong; {found['labels_used']} labels used.\n"
+        )
+    do = found["would_do"]
+    more = "no number of labels would probably do" if do is None else f"about {do} labels would probably do"
+    return f"{head}no safe threshold with {found['budget']} labels; {more}.\n"
 
 
 def _further(home: Path, acts: list[dict[str, Any]]) -> str:

@@ -14,6 +14,7 @@ from consensus.cli.options import AsJson, Config, show
 
 if TYPE_CHECKING:
     from calibration.ballots import Ballots
+    from calibration.campaign import End
     from calibration.forecast import Forecast, Traffic
     from calibration.snapshot import Snapshot
     from consensus.recorded_panel import RecordedQuestion
@@ -38,6 +39,10 @@ def fit(
     per_day: Annotated[float, typer.Option(min=0, help="Requests a day, for the number of reviews.")] = 1_000,
     alpha: Annotated[float, typer.Option(min=0.001, max=0.999, help="Error among accepted answers.")] = 0.1,
     audit_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of accepts that people check.")] = 0.02,
+    certify: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Hold labels back and certify this class at --alpha on them.")
+    ] = None,
+    delta: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Probability that the bound fails.")] = 0.05,
     as_json: AsJson = False,
 ) -> None:
     """Fit on all labelled cases, write the snapshot, and say what error, price and reviews a day to expect."""
@@ -50,10 +55,14 @@ def fit(
     kept = record or out.with_suffix(".panel.jsonl")
     questions = asked(gold, kept, config, chosen) if live else _recorded(gold, panel, chosen)
     ballots, prices = _ballots(questions, chosen)
-    snapshot = _fitted(ballots, gold)
+    if certify is None:
+        snapshot, end = _fitted(ballots, gold), None
+    else:
+        snapshot, end = _certified(ballots, gold, certify, alpha, delta)
     _write(out, snapshot)
     expected = _expected(ballots, prices, Traffic(per_day, alpha, audit_rate))
-    show(_summary(snapshot, ballots, expected), _text(snapshot, expected, out, per_day), as_json=as_json)
+    summary = {**_summary(snapshot, ballots, expected), "certification": end and end.model_dump(mode="json")}
+    show(summary, _text(snapshot, expected, out, per_day) + _ended(end), as_json=as_json)
 
 
 def _recorded(gold: Path, panel: Path | None, models: tuple[str, ...] | None) -> list[RecordedQuestion]:
@@ -81,6 +90,30 @@ def _fitted(ballots: Ballots, source: Path) -> Snapshot:
         usable = int((ballots.truth != UNKNOWN).sum())
         raise ConfigError(str(source), f"has {usable} usable labelled cases; at least {fitting.MIN_LABELS} are needed")
     return snapshot
+
+
+def _certified(ballots: Ballots, source: Path, cls: str, alpha: float, delta: float) -> tuple[Snapshot, End]:
+    from calibration import fitting
+    from calibration.offline import fit_and_certify
+    from consensus.errors import ConfigError
+
+    found = fit_and_certify(ballots, cls=cls, alpha=alpha, delta=delta, fitted_at=datetime.now(UTC))
+    if found is None:
+        problem = f"has too few labelled cases to fit on some ({fitting.MIN_LABELS} at least) and certify on the others"
+        raise ConfigError(str(source), problem)
+    return found
+
+
+def _ended(end: End | None) -> str:
+    """What certification came to, in words."""
+    if end is None:
+        return ""
+    head = f"\n{end.class_}: {end.progress.used} labels held back; "
+    if end.certificate is not None:
+        one = end.certificate
+        return f"{head}error ≤ {one.alpha:g} from confidence {one.threshold:.3f}, {one.errors} of {one.n} wrong"
+    more = "no number would" if end.would_do is None else f"about {end.would_do} would probably do"
+    return f"{head}no safe threshold on them, {more}"
 
 
 def _write(out: Path, snapshot: Snapshot) -> None:

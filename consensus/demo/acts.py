@@ -46,6 +46,9 @@ class Act:
             "by_kind": dict(sorted(Counter(v.disagreement.kind.value for v in first.values()).items())),
             "accuracy": _mean(score_top(signal, gold) for signal, gold in judged),
             "accuracy_accepted": _mean(self._given(first)),
+            "certified": sum(v.certificate is not None for v in first.values()),
+            "certified_error": _mean(1.0 - score for score in self._given(first, certified=True)),
+            "certified_bound": max((v.certificate.alpha for v in first.values() if v.certificate), default=None),
             "best_single": best_single(judged),
             "majority": _mean(score_majority(signal, gold) for signal, gold in judged),
             "confidence_null": sum(v.confidence is None for v in first.values()),
@@ -57,9 +60,12 @@ class Act:
             "seconds": round(self.seconds, 3),
         }
 
-    def _given(self, first: Mapping[str, Verdict]) -> Iterable[float]:
+    def _given(self, first: Mapping[str, Verdict], *, certified: bool = False) -> Iterable[float]:
+        """1 for each answer given that is right, 0 for each that is wrong; ``certified``: those under a certificate."""
         for request_id, verdict in first.items():
             case = self.cases[request_id]
+            if certified and verdict.certificate is None:
+                continue
             if verdict.answer is not None and case.gold is not None:
                 yield float(right(case.request.answer, verdict.answer, case.gold))
 

@@ -22,9 +22,10 @@ class Case:
     request: Request
     gold: LabelValue | tuple[str, ...]
 
-    def under(self, request_id: str) -> Case:
-        """The same question as a new request."""
-        return Case(self.request.model_copy(update={"id": request_id}), self.gold)
+    def under(self, request_id: str, stakes: Stakes | None = None) -> Case:
+        """The same question as a new request, at other stakes where given."""
+        changes = {"id": request_id} if stakes is None else {"id": request_id, "stakes": stakes}
+        return Case(self.request.model_copy(update=changes), self.gold)
 
     def truth(self) -> dict[str, Any]:
         """What the simulated provider is told about the question; it never sees ids."""

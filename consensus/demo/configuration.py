@@ -21,7 +21,7 @@ DEADLINE_MS = 300_000
 RECORDED_DEADLINE_MS = 600_000
 STORE_S = 60
 """Three processes share one file and two cores: waiting is better than giving up."""
-REFIT_LABELS = 320
+REFIT_LABELS = 170
 """All rulings and outcomes of the second act: one refit on all of them."""
 
 

@@ -17,6 +17,7 @@ from calibration.snapshot import Snapshot
 from consensus.demo import configuration
 from consensus.demo.acts import Act
 from consensus.demo.cases import Case, vignettes, written
+from consensus.demo.certification import LABELS, certify
 from consensus.demo.house import House, house
 from consensus.demo.traffic import Progress, Traffic, Unanswered
 from consensus.kafka.client import Client
@@ -24,10 +25,16 @@ from consensus.kafka.snapshots import Follower
 from consensus.life import running
 from consensus.metrics import Metrics
 from consensus.recorded_panel import RecordedQuestion, recorded
-from consensus.types import Request
+from consensus.types import Request, Stakes
 
 SEED = 7
-REFIT_S = 45.0
+RECENT = 160
+"""Requests of the archive that the campaign walks through."""
+
+FRESH = 60
+"""New requests of the certified class in the third act: its own 64 are spread over three classes."""
+
+REFIT_S = 120.0
 POLL_S = 0.1
 
 
@@ -37,6 +44,14 @@ class Stage(Protocol):
     def scene(self, title: str, total: int | None = None) -> Progress:
         """Begin a step of ``total`` things; call what it returns once for each."""
         ...
+
+
+@dataclass(frozen=True)
+class Played:
+    """The acts, and what came of the campaign in the second one; ``None`` where there was none."""
+
+    acts: list[Act]
+    certification: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,42 +66,67 @@ class Options:
     config: Path | None = None
 
 
-async def play(options: Options, stage: Stage) -> list[Act]:
-    """Run the demonstration and return its acts."""
+async def play(options: Options, stage: Stage) -> Played:
+    """Run the demonstration."""
     if options.panel is not None:
         return await _recorded(options, options.panel, stage)
     return await _loop(options, stage)
 
 
-async def _loop(options: Options, stage: Stage) -> list[Act]:
-    """Act one decides without a snapshot, act two brings rulings and a refit, act three decides with it."""
-    questions, earlier = written(), vignettes(configuration.REFIT_LABELS, SEED)
-    truths = configuration.truths([*questions, *earlier], options.folder / "questions.jsonl")
+async def _loop(options: Options, stage: Stage) -> Played:
+    """Act one decides without a snapshot; act two brings rulings, a refit and a campaign; act three decides with it."""
+    questions = written()
+    earlier, recent, fresh = _vignettes()
+    told = configuration.truths([*questions, *earlier, *recent, *fresh], options.folder / "questions.jsonl")
     configure = configuration.simulated
     if options.config is not None:
         configure = partial(configuration.users, options.config)
-    provider = ["--questions", str(truths)]
     stage.scene("starting broker, provider, worker, gateway and calibrator")
+    provider = ["--questions", str(told)]
     async with house(options.folder, configure, provider, broker=options.broker) as home, _traffic(home) as traffic:
         first = await traffic.act("uncalibrated", questions, stage.scene("act 1: no snapshot yet", len(questions)))
-        second = await traffic.act("feedback", earlier, stage.scene("act 2: earlier requests", len(earlier)))
-        await traffic.review(second, stage.scene("act 2: people rule, outcomes arrive", len(earlier)))
-        second = await traffic.gather("feedback", second.cases, second.seconds)
-        snapshot = await _refitted(home, stage.scene("act 2: the calibrator refits"))
-        await _in_use(home, snapshot)
-        again = [case.under(f"again-{case.request.id}") for case in questions]
+        second, snapshot = await _feedback(home, traffic, earlier, stage)
+        certification = await _certified(home, traffic, recent, stage)
+        again = [*(case.under(f"again-{case.request.id}") for case in questions), *fresh]
         third = await traffic.act("calibrated", again, stage.scene(f"act 3: with {snapshot.version}", len(again)))
-        return [first, second, third]
+        return Played([first, second, third], certification)
 
 
-async def _recorded(options: Options, panel: Path, stage: Stage) -> list[Act]:
+def _vignettes() -> tuple[list[Case], list[Case], list[Case]]:
+    """Earlier requests at all stakes, then recent ones and fresh ones of the class that is to be certified."""
+    drawn = vignettes(configuration.REFIT_LABELS + RECENT, SEED)
+    known = {case.request.prompt for case in drawn}
+    new = [case for case in vignettes(2 * FRESH, SEED + 1) if case.request.prompt not in known]
+    rest = drawn[configuration.REFIT_LABELS :]
+    recent = [case.under(f"recent-{i:04d}", Stakes.STANDARD) for i, case in enumerate(rest)]
+    fresh = [case.under(f"fresh-{i:04d}", Stakes.STANDARD) for i, case in enumerate(new[:FRESH])]
+    return drawn[: configuration.REFIT_LABELS], recent, fresh
+
+
+async def _feedback(home: House, traffic: Traffic, earlier: list[Case], stage: Stage) -> tuple[Act, Snapshot]:
+    """Earlier requests, people's rulings on them, and the snapshot that is fitted on those."""
+    second = await traffic.act("feedback", earlier, stage.scene("act 2: earlier requests", len(earlier)))
+    await traffic.review(second, stage.scene("act 2: people rule, outcomes arrive", len(earlier)))
+    second = await traffic.gather("feedback", second.cases, second.seconds)
+    snapshot = await _refitted(home, stage.scene("act 2: the calibrator refits"))
+    await _in_use(home, snapshot)
+    return second, snapshot
+
+
+async def _certified(home: House, traffic: Traffic, recent: list[Case], stage: Stage) -> dict[str, Any]:
+    """Recent requests, which nothing was fitted on, and the campaign that audits them."""
+    await traffic.act("recent", recent, stage.scene("act 2: recent requests", len(recent)))
+    return await certify(home, traffic, recent, stage.scene("act 2: a campaign asks people", LABELS))
+
+
+async def _recorded(options: Options, panel: Path, stage: Stage) -> Played:
     questions = list(recorded(panel, options.models, options.limit))
     configure = partial(configuration.recorded, families=_families(questions))
     stage.scene("starting broker, provider, worker, gateway and calibrator")
     replay = ["--panel", str(panel)]
     async with house(options.folder, configure, replay, broker=options.broker) as home, _traffic(home) as traffic:
         cases = [_case(question) for question in questions]
-        return [await traffic.act("recorded", cases, stage.scene("replaying the recorded panel", len(cases)))]
+        return Played([await traffic.act("recorded", cases, stage.scene("replaying the recorded panel", len(cases)))])
 
 
 @asynccontextmanager

@@ -24,6 +24,9 @@ AT_ONCE = 64
 """Requests that the producer keeps open; the rest waits at its side."""
 CALL_S = 600.0
 
+Place = tuple[int, int]
+"""Partition and offset."""
+
 Progress = Callable[[], None]
 """Called once for each thing done."""
 
@@ -77,6 +80,19 @@ class Traffic:
         await _each(pending, rule, done)
         await _each(others, tell, done)
 
+    async def task_records(self) -> set[Place]:
+        """Where the review tasks lie that are on the topic now."""
+        return {(record.partition, record.offset) for record in await dump(self._settings, self._topics.reviews)}
+
+    async def rule_on_new(self, known: set[Place], cases: Mapping[str, Case], done: Progress) -> None:
+        """Rule blind on every task that is not ``known`` yet, which it then is."""
+        for record in await dump(self._settings, self._topics.reviews):
+            if (record.partition, record.offset) not in known:
+                known.add((record.partition, record.offset))
+                task = wire.read(ReviewTask, record.value)
+                await self._client.rule(_ruling(task, cases[task.request_id]))
+                done()
+
     async def _decide(self, case: Case) -> None:
         try:
             await self._client.decide(case.request, deadline=_in(CALL_S))
@@ -84,18 +100,8 @@ class Traffic:
             raise Unanswered(f"no verdict on {case.request.id} within {CALL_S:g} s") from None
 
     async def _rule(self, task: ReviewTask, case: Case) -> None:
-        ruling = Ruling(
-            task_id=task.task_id,
-            request_id=task.request_id,
-            tenant=task.tenant,
-            reviewer="demo-reviewer",
-            decision=RulingDecision.ANSWER,
-            answer=_label(case),
-            blind=True,
-            decided_at=datetime.now(UTC),
-        )
         with self._client.watch(task.tenant, task.request_id) as watch:
-            await self._client.rule(ruling)
+            await self._client.rule(_ruling(task, case))
             try:
                 await watch.newer(1, deadline=_in(CALL_S))
             except TimeoutError:
@@ -131,6 +137,20 @@ async def _each(things: Iterable[T], work: Callable[[T], Awaitable[None]], done:
     async with asyncio.TaskGroup() as group:
         for thing in things:
             group.create_task(one(thing))
+
+
+def _ruling(task: ReviewTask, case: Case) -> Ruling:
+    """What a blind reviewer who is always right decides."""
+    return Ruling(
+        task_id=task.task_id,
+        request_id=task.request_id,
+        tenant=task.tenant,
+        reviewer="demo-reviewer",
+        decision=RulingDecision.ANSWER,
+        answer=_label(case),
+        blind=True,
+        decided_at=datetime.now(UTC),
+    )
 
 
 def _label(case: Case) -> LabelValue:

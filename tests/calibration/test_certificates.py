@@ -104,6 +104,16 @@ def test_a_plan_is_blind_to_labels_and_starts_where_the_promise_is_largest() -> 
     assert Campaign.model_validate_json(fixed.model_dump_json()) == fixed
 
 
+def test_a_plan_starts_where_the_archive_holds_enough_to_cross_the_boundary() -> None:
+    """The surest tenth promises most, but twenty items cannot certify anything: the walk would end there."""
+    scores = np.concatenate([np.full(20, 0.999), np.full(120, 0.93), np.full(60, 0.3)])
+    fixed = plan(scores, alpha=0.15, delta=0.05, budget=100)
+    assert fixed.thresholds[fixed.start] == 0.93
+    assert walk(fixed, scores, np.zeros(200)).regions >= 1
+    hopeless = plan(np.full(200, 0.9), alpha=0.1, delta=0.05, budget=40)
+    assert hopeless.thresholds[hopeless.start] == 0.9
+
+
 def test_answers_that_cannot_be_accepted_belong_to_no_region() -> None:
     fixed = plan(np.array([0.0] * 50 + [0.9] * 50), alpha=0.1, delta=0.05, budget=30)
     assert fixed.thresholds == (0.9,)
