@@ -123,15 +123,19 @@ def _grid(x: Axis, y: Axis) -> str:
     for value in y.ticks():
         _, down = _spot(x, y, (x.low, value))
         parts.append(f'<line x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{down:.1f}" y2="{down:.1f}" stroke="#e3e3e3"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{down + 4:.1f}" text-anchor="end">{value:.3g}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{down + 4:.1f}" text-anchor="end">{_number(value)}</text>')
     for value in x.ticks():
         across, _ = _spot(x, y, (value, y.low))
-        parts.append(f'<text x="{across:.1f}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">{value:.3g}</text>')
+        parts.append(f'<text x="{across:.1f}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">{_number(value)}</text>')
     centre = (HEIGHT - _BOTTOM) / 2
     parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 6}" text-anchor="middle">{html.escape(x.title)}</text>')
     turned = f'x="12" y="{centre}" text-anchor="middle" transform="rotate(-90 12 {centre})"'
     parts.append(f"<text {turned}>{html.escape(y.title)}</text>")
     return "".join(parts)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.3g}"
 
 
 def _frame(body: str, width: float, height: float) -> str:

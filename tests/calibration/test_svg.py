@@ -27,6 +27,12 @@ def test_ticks_of_a_logarithmic_axis() -> None:
     assert Axis("x", 50, 4000, log=True).ticks() == [50, 100, 200, 500, 1000, 2000]
 
 
+def test_large_numbers_are_written_out() -> None:
+    drawn = chart([Line("one", [(50, 0), (4000, 1)])], Axis("labels", 50, 4000, log=True), Axis("y", 0, 1))
+    assert ">2,000<" in drawn
+    assert "e+" not in drawn
+
+
 def test_the_legend_lies_below_the_plot_and_is_escaped() -> None:
     drawn = chart(
         [Line("<b>", [(0, 0), (1, 1)]), Line("two", [(0, 1)]), Line("three", [(1, 0)])],
