@@ -34,7 +34,10 @@ BACKOFF_S = (0.1, 5.0)
 """First and longest pause while the store does not answer."""
 
 READ_S = 300.0
-"""Bound of reading every label for a refit."""
+"""Bound of reading every label for a refit, which runs beside ingestion."""
+
+LOOK_S = 30.0
+"""Bound of each read for campaigns and certificates, which ingestion waits for."""
 
 MAX_POLL_INTERVAL_MS = 600_000
 
@@ -71,8 +74,9 @@ class Calibrator:
         self._refits = Refits(
             transactions, reading, drift, self._publisher.publish, metrics, clock=time.monotonic, models=models
         )
+        looking = Transactions(engine, LOOK_S)
         self._campaigns = Campaigns(
-            reading,
+            looking,
             Tasks(transactions),
             self._publisher,
             self._topics,
@@ -83,7 +87,7 @@ class Calibrator:
         )
         horizon_hours = (audit or AuditSettings()).horizon_hours
         record = self._publisher.record
-        self._watch = Watch(transactions, reading, record, horizon_hours, clock=time.monotonic, now=_utc_now)
+        self._watch = Watch(transactions, looking, record, horizon_hours, clock=time.monotonic, now=_utc_now)
         self._feed: Feed
         self._stack = AsyncExitStack()
         self._pause_s = BACKOFF_S[0]

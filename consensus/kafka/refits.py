@@ -23,6 +23,9 @@ from consensus.settings import DriftSettings
 
 COUNT_SPACING = 20
 
+COUNT_S = 30.0
+"""Bound of counting: ingestion waits for it, and a store that has gone silent must not hold that up for long."""
+
 STALE_S = 5.0
 """After this long the outcomes are counted without news: other members of the group ingest some of them."""
 
@@ -91,7 +94,7 @@ class Refits:
     async def _count(self) -> None:
         """Count the outcomes, which takes longer the more there are, for at most a twentieth of the time."""
         begun = self._clock()
-        async with self._reading.read("counting outcomes") as connection:
+        async with self._reading.read("counting outcomes", at_most_s=COUNT_S) as connection:
             self._evidence = await outcomes.evidence(connection)
         self._fitted = min(self._fitted, self._evidence)  # retention takes old outcomes away; what follows is new
         self._news = False

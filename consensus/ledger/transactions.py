@@ -61,16 +61,20 @@ class Transactions:
 
     def begin(self, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
         """Commit at the end, roll back on an error. Raises StoreUnavailable naming what was being done, never a URL."""
-        return self._begin(self._engine, doing)
+        return self._begin(self._engine, doing, self._timeout_s)
 
-    def read(self, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Like `begin` for statements that change nothing: on SQLite it does not wait for writers."""
-        return self._begin(self._reading, doing)
+    def read(self, doing: str, *, at_most_s: float = float("inf")) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Like `begin` for statements that change nothing: on SQLite it does not wait for writers.
+
+        ``at_most_s`` is a tighter bound, where somebody else waits for what is read.
+        """
+        bound_s = None if self._timeout_s is None else min(self._timeout_s, at_most_s)
+        return self._begin(self._reading, doing, bound_s)
 
     @asynccontextmanager
-    async def _begin(self, engine: AsyncEngine, doing: str) -> AsyncIterator[AsyncConnection]:
+    async def _begin(self, engine: AsyncEngine, doing: str, bound_s: float | None) -> AsyncIterator[AsyncConnection]:
         try:
-            async with asyncio.timeout(self._timeout_s), engine.begin() as connection:
+            async with asyncio.timeout(bound_s), engine.begin() as connection:
                 yield connection
         except OUR_FAULT:
             raise
