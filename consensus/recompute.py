@@ -127,9 +127,7 @@ def _later(record: Record) -> Iterator[Difference]:
     spec = record.signal.answer
     for before, version in pairwise(record.verdicts if record.rulings else ()):
         if version not in [next_version(spec, before, _canonical(spec, ruling)) for ruling in record.rulings]:
-            yield Difference(
-                f"version {version.version}", version.status.value, "made by no recorded ruling"
-            )
+            yield Difference(f"version {version.version}", version.status.value, "made by no recorded ruling")
 
 
 def _canonical(spec: AnswerSpec, ruling: Ruling) -> Ruling:
