@@ -70,7 +70,7 @@ class Calibrator:
         self._metrics = metrics
         self._publisher = Publisher(kafka)
         transactions, reading = Transactions(engine, timeout_s), Transactions(engine, READ_S)
-        self._ingest = Ingest(transactions, self._topics, mark)
+        self._ingest = Ingest(transactions, self._topics, mark, models)
         self._refits = Refits(
             transactions, reading, drift, self._publisher.publish, metrics, clock=time.monotonic, models=models
         )

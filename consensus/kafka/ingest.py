@@ -8,7 +8,7 @@ writes and the other finds out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,9 +37,12 @@ class Moved(Exception):
 
 
 class Ingest:
-    """Writes batches of records."""
+    """Writes batches of records. ``models``: the configured names, ``None`` for any."""
 
-    def __init__(self, transactions: Transactions, topics: Topics, mark: Mark) -> None:
+    def __init__(
+        self, transactions: Transactions, topics: Topics, mark: Mark, models: Collection[str] | None = None
+    ) -> None:
+        self._models = models
         self._transactions = transactions
         self._topics = topics
         self._mark = mark
@@ -55,7 +58,7 @@ class Ingest:
         ``None``: nothing of that partition was ever ingested. Raises Moved and StoreUnavailable; then nothing is
         written but marks, which may be repeated.
         """
-        batch = await asyncio.to_thread(read, records, self._topics)
+        batch = await asyncio.to_thread(read, records, self._topics, self._models)
         await self._mark([row.key for row in batch.verdicts if row.key is not None])
         async with self._transactions.begin("ingesting") as connection:
             await serialise(connection)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
@@ -85,21 +86,41 @@ class Batch:
         return decided | signalled | {(row.tenant, row.request_id) for row in self.outcomes}
 
 
-def read(records: Iterable[Record], topics: Topics) -> Batch:
-    """Read records of the verdicts, signals, outcomes and snapshots topics; what cannot be read becomes an alarm."""
+def read(records: Iterable[Record], topics: Topics, models: Collection[str] | None = None) -> Batch:
+    """Read records of the verdicts, signals, outcomes and snapshots topics; what cannot be read becomes an alarm.
+
+    ``models``: the configured names; a snapshot that speaks of others is kept, but no worker uses it. ``None``: any.
+    """
     batch = Batch()
     readers: dict[str, Callable[[Record, Batch], None]] = {
         topics.verdicts: _verdict,
         topics.signals: _signal,
         topics.outcomes: _outcome,
-        topics.snapshots: _snapshot,
+        topics.snapshots: partial(_snapshot, models=models),
     }
     for record in records:
         try:
             readers[record.topic](record, batch)
-        except (Malformed, SnapshotInvalid, CampaignInvalid, ClassInvalid, RollbackInvalid) as error:
+        except SnapshotInvalid as error:
+            batch.alarms.append(_refused(record, str(error)))
+        except (Malformed, CampaignInvalid, ClassInvalid, RollbackInvalid) as error:
             batch.alarms.append(_unreadable(record, str(error)))
     return batch
+
+
+def fault_of(snapshot: Snapshot, models: Collection[str] | None) -> str | None:
+    """Why no worker decides with a snapshot; ``None`` where it can be used. ``models``: as in `read`."""
+    strangers = set(snapshot.models) - set(models) if models is not None else set()
+    if strangers:
+        return f"{snapshot.version} speaks of models that are not configured: {sorted(strangers)}"
+    if any(snapshot.certificate(one.class_) is None for one in snapshot.certificates):
+        return f"{snapshot.version} carries a certificate of another fit"
+    return None
+
+
+def _refused(record: Record, reason: str) -> Alarm:
+    """Every worker refuses the record as well, by the same rules, and keeps what it has."""
+    return Alarm(2, "snapshot_refused", record.position, reason, record.position, record.time)
 
 
 def _unreadable(record: Record, reason: str) -> Alarm:
@@ -183,7 +204,7 @@ def outcome_row(outcome: Outcome) -> OutcomeRow:
     )
 
 
-def _snapshot(record: Record, batch: Batch) -> None:
+def _snapshot(record: Record, batch: Batch, models: Collection[str] | None) -> None:
     """Snapshots, and beside them campaigns, states of classes, rollbacks; without a value a key is taken away."""
     key = (record.key or b"").decode("utf-8", "replace")
     if record.value is None:
@@ -195,7 +216,7 @@ def _snapshot(record: Record, batch: Batch) -> None:
     elif key.startswith(ROLLBACK):
         batch.rollbacks.append(RollbackRow(record.partition, record.offset, Rollback.from_json(record.value)))
     elif "/" not in key or key.startswith((campaign.CERTIFIED, campaign.FROZEN)):
-        _published(record, record.value, batch)
+        _published(record, record.value, batch, models)
 
 
 def _class(offset: int, state: ClassState, raw: bytes, batch: Batch) -> None:
@@ -207,8 +228,11 @@ def _class(offset: int, state: ClassState, raw: bytes, batch: Batch) -> None:
         )
 
 
-def _published(record: Record, raw: bytes, batch: Batch) -> None:
+def _published(record: Record, raw: bytes, batch: Batch, models: Collection[str] | None) -> None:
     snapshot = Snapshot.from_json(raw)
+    fault = fault_of(snapshot, models)
+    if fault is not None:
+        batch.alarms.append(_refused(record, fault))
     batch.snapshots.append(
         SnapshotRow(
             version=snapshot.version,

@@ -15,6 +15,7 @@ from consensus.errors import BrokerUnavailable, SnapshotRefused
 from consensus.kafka.classes import Classes
 from consensus.kafka.closing import close
 from consensus.kafka.connect import bounded, client_options
+from consensus.kafka.intake import fault_of
 from consensus.kafka.messages import Outgoing
 from consensus.kafka.partitions import partitions_of
 from consensus.kafka.topics import Topics
@@ -42,11 +43,9 @@ def readable(value: bytes, models: Collection[str] | None) -> Snapshot:
         snapshot = Snapshot.from_json(value)
     except SnapshotInvalid as error:
         raise SnapshotRefused(str(error)) from error
-    strangers = set(snapshot.models) - set(models) if models is not None else set()
-    if strangers:
-        raise SnapshotRefused(f"{snapshot.version} speaks of models that are not configured: {sorted(strangers)}")
-    if any(snapshot.certificate(one.class_) is None for one in snapshot.certificates):
-        raise SnapshotRefused(f"{snapshot.version} carries a certificate of another fit")
+    fault = fault_of(snapshot, models)
+    if fault is not None:
+        raise SnapshotRefused(fault)
     return snapshot
 
 

@@ -42,6 +42,7 @@ class Stage:
     away: bool = False
     clock: float = 0.0
     now: datetime = NOW
+    models: frozenset[str] | None = None
     _fed: int = 0
     _versions: list[Version] = field(default_factory=list)
 
@@ -58,7 +59,7 @@ class Stage:
                 await Decisions(transactions).insert(connection, self._versions)
             self._versions.clear()
         if self.records[self._fed :]:
-            await feed(self.engine, self.records[self._fed :])
+            await feed(self.engine, self.records[self._fed :], self.models)
             self._fed = len(self.records)
 
     # ---- what campaigns publish with
@@ -113,9 +114,9 @@ class Stage:
         self.put(TOPICS.outcomes, wire.write(outcome), request_id)
 
 
-async def feed(engine: AsyncEngine, records: Sequence[Record]) -> None:
+async def feed(engine: AsyncEngine, records: Sequence[Record], models: frozenset[str] | None = None) -> None:
     """Ingest records from wherever the store stands."""
-    into = Ingest(Transactions(engine, 10), TOPICS, _nobody)
+    into = Ingest(Transactions(engine, 10), TOPICS, _nobody, models)
     async with engine.connect() as connection:
         stored = await offsets.read(connection)
     places = {(record.topic, record.partition) for record in records}

@@ -17,7 +17,7 @@ from consensus.kafka.watch import Watch
 from consensus.ledger.transactions import Transactions
 from consensus.types import Decision, Status
 from tests import simulated_world as world
-from tests.store.stage import NOW, Stage
+from tests.store.stage import NOW, TOPICS, Stage
 
 AUDITS = 40
 
@@ -47,7 +47,7 @@ async def stage(engine: AsyncEngine) -> Stage:
 
 
 def deployed_on(stage: Stage) -> Snapshot:
-    [raw] = [record.value for record in stage.records if record.key == b"certified/default"]
+    raw = next(record.value for record in stage.records if record.key == b"certified/default")
     assert raw is not None
     return Snapshot.from_json(raw)
 
@@ -149,6 +149,23 @@ async def test_a_class_below_its_audit_plan_raises_an_alarm(stage: Stage) -> Non
     assert [(alarm["severity"], alarm["subject"]) for alarm in found] == [(3, "default")]
     assert (plan["audits"], plan["needed"], plan["behind"]) == (4, 130, True)
     assert plan["due"] is not None
+
+
+async def test_a_snapshot_that_workers_refuse_is_an_alarm(stage: Stage) -> None:
+    """Damaged, of another format, not finite, or of models that nobody configured; it replaces nothing by itself."""
+    good = deployed_on(stage).to_json()
+    for bad in (good[:-1], good.replace(b'"format":1', b'"format":0'), good.replace(b'"labels":', b'"labels":1', 1)):
+        stage.put(TOPICS.snapshots, bad, "default")
+    stage.put(TOPICS.snapshots, good.replace(b'"alpha":0.15', b'"alpha":NaN'), "certified/default")
+    await stage.flush()
+    stage.models = frozenset("ab")
+    await stage.publish(deployed_on(stage))
+    async with stage.engine.connect() as connection:
+        found = await alarms.newest(connection, 9)
+    refused = [alarm for alarm in found if alarm["code"] == "snapshot_refused"]
+    assert {alarm["severity"] for alarm in refused} == {2}
+    assert len(refused) == 5
+    assert any("not configured: ['c', 'd']" in str(alarm["detail"]) for alarm in refused)
 
 
 async def test_states_of_classes_are_kept_with_who_and_why(stage: Stage) -> None:
