@@ -48,7 +48,8 @@ async def report(engine: AsyncEngine, name: str, now: datetime, *, timeout_s: fl
 
     Raises StoreUnavailable.
     """
-    async with Transactions(engine, timeout_s).read("reading where things stand") as connection:
+    store = Transactions(engine, timeout_s)
+    async with store.read("reading where things stand") as connection:
         rows = {cls: await classes.decisions(connection, cls, most=MOST) for cls in await _class_names(connection)}
         feedback = await outcomes.feedback(connection, most=MOST)
         certification = await overview(connection, now)
@@ -56,10 +57,11 @@ async def report(engine: AsyncEngine, name: str, now: datetime, *, timeout_s: fl
         ballots = (await gather(connection)).ballots()
         raw = await snapshots.current(connection, name)
         waiting = await outcomes.contradictions(connection, most=LISTED)
-        decided = await asyncio.to_thread(_all, rows, feedback)
-        texts = await _texts(connection, _disagreements(decided))
         told = await rollbacks.history(connection)
         raised = await alarms.newest(connection, LISTED)
+    decided = await asyncio.to_thread(_all, rows, feedback)  # outside: PostgreSQL ends sessions that idle in between
+    async with store.read("reading questions") as connection:
+        texts = await _texts(connection, _disagreements(decided))
     plain = [one for _, one in decided.values()]
     return {
         "generated_at": now.isoformat(),
