@@ -14,6 +14,7 @@ from consensus.answers.prompting import question
 from consensus.assessment import Assessment, assess
 from consensus.ballot import Ballot
 from consensus.case import Case
+from consensus.certificate import standing
 from consensus.dispute import Arbiters, Candidate, Dispute
 from consensus.equivalence_judge import Judge
 from consensus.models import Member
@@ -46,6 +47,7 @@ class Deliberation:
         self._prompt = replace(answers.prompt(case.request, case.nonce), headers=call_headers(case.request))
         self._heard: dict[str, Answer] = {}
         self._plan = case.plan()
+        self._cuts = self._plan is not None and _certified(case)
         self._order = list(self._plan.order if self._plan else case.panel.models)
         self._first = max(self._plan.min_calls, case.panel.quorum) if self._plan else len(self._order)
 
@@ -89,7 +91,7 @@ class Deliberation:
             deadline=self._deadline,
             budget=self._budget,
             arrived=self._stream,
-            enough=None if self._plan is None else self._decided,
+            enough=self._decided if self._cuts else None,
         )
 
     def _decided(self, said: Mapping[str, Answer], waiting: Collection[str]) -> bool:
@@ -172,6 +174,16 @@ class Deliberation:
 
     def _expired(self) -> bool:
         return asyncio.get_running_loop().time() >= self._deadline
+
+
+def _certified(case: Case) -> bool:
+    """Whether a certificate speaks about the request.
+
+    Elsewhere every answer is waited for that was asked for: these ballots are the archive of the next campaign, and
+    votes that could not change today's route could have changed the confidence.
+    """
+    found = standing(case.snapshot, case.cls, case.request.domain, case.policy, case.panel)
+    return found.certificate is not None
 
 
 def disputed(ballot: Ballot, nonce: str) -> tuple[Candidate, ...]:

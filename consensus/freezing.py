@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from calibration import campaign, certificates
-from calibration.campaign import CERTIFIED, FROZEN, Definition, Item
+from calibration.campaign import Definition, Item
 from calibration.snapshot import Snapshot
 from calibration.store import campaigns, classes, snapshots
 from calibration.store.classes import Decided
@@ -73,10 +73,10 @@ async def freeze(engine: AsyncEngine, wanted: Wanted, now: datetime) -> Opening:
     async with reading.read("reading the archive") as connection:
         cycle = await _cycle(connection, wanted.cls)
         snapshot = await _in_use(connection)
-        same = await _same_fit(connection, snapshot, wanted.cls)
         rows = await classes.decisions(connection, wanted.cls, since=snapshot.fitted_at, most=ARCHIVE)
     frozen = campaign.frozen(snapshot, wanted.cls)
-    rule = Rule(frozen, wanted.policy, wanted.panel, same)
+    # Not the certified copy of the fit: under a certificate, votes that cannot change the route are not waited for.
+    rule = Rule(frozen, wanted.policy, wanted.panel, {snapshot.version, snapshot.basis})
     askable = await Tasks(reading).askable([(row.tenant, row.request_id) for row in rows])
     fresh = [row for row in rows if _unfitted(row, snapshot) and (row.tenant, row.request_id) in askable]
     items = await asyncio.to_thread(_items, fresh, rule)
@@ -121,17 +121,6 @@ async def _in_use(connection: AsyncConnection) -> Snapshot:
     if raw is None:
         raise NothingToCertify("no snapshot has been published yet: a certificate binds a fitted snapshot")
     return Snapshot.from_json(raw)
-
-
-async def _same_fit(connection: AsyncConnection, snapshot: Snapshot, cls: str) -> frozenset[str]:
-    """Versions of the same fit that requests of the class may have been decided with."""
-    found = {snapshot.version, snapshot.basis}
-    for name in (f"{CERTIFIED}{cls}", f"{FROZEN}{cls}"):
-        for version in await snapshots.history(connection, name):
-            raw = await snapshots.raw(connection, version)
-            if raw is not None and Snapshot.from_json(raw).basis == snapshot.basis:
-                found.add(version)
-    return frozenset(found)
 
 
 def _unfitted(row: Decided, snapshot: Snapshot) -> bool:
