@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,9 +19,14 @@ if TYPE_CHECKING:
     from calibration.evaluate import Evaluation
     from consensus.recorded_panel import RecordedQuestion
 
+T = TypeVar("T")
+
 app = typer.Typer(rich_markup_mode=None)
 
 DEFAULT_LABELS = 4_000
+MANY = 1_000
+"""Questions from which a second process is worth starting."""
+
 RECORD = "panel.jsonl"
 """The file in ``--out`` that keeps what the models said when they were asked."""
 
@@ -76,11 +85,23 @@ def _measure(
     names = chosen or tuple(sorted({model for question in questions for model in question.answers}))
     spent = labels or min(DEFAULT_LABELS, len(questions) // 2)
     setup = Setup(spent, repeats, seed, alphas, prices=prices(questions))
-    with Bar("evaluating") as step:
+    with Bar("evaluating") as step, _beside(reading_metrics, questions) as beside:
         evaluation = examine(ballots(questions, names), setup, step)
-    reading = reading_metrics(questions)
+        reading = beside()
     extra = {"reading": reading, "conflicting": reading["conflicting"], "equivalence": equivalence(questions)}
     return evaluation, {**evaluation.metrics, **extra}
+
+
+@contextmanager
+def _beside(
+    work: Callable[[list[RecordedQuestion]], T], questions: list[RecordedQuestion]
+) -> Iterator[Callable[[], T]]:
+    """Work on the questions in a process of its own, where they are many: it takes as long as all the fitting."""
+    if len(questions) < MANY:
+        yield lambda: work(questions)
+        return
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield pool.submit(work, questions).result
 
 
 def _levels(text: str | None) -> tuple[float, ...]:
