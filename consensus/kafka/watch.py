@@ -28,6 +28,9 @@ MOST = 50_000
 DELTA = 0.05
 """Probability with which a certificate that holds is ever revoked, over its whole life."""
 
+COUNTED_S = 600.0
+"""Audits are counted so often: it takes a look at every decision, and nothing about them is urgent."""
+
 BY = "monitor"
 
 logger = structlog.get_logger(__name__)
@@ -56,7 +59,9 @@ class Watch:
         self._reading = reading
         self._record = record
         self._horizon = timedelta(hours=horizon_hours)
+        self._clock = clock
         self._pace = Pace(clock)
+        self._counted_at = clock() - COUNTED_S
         self._now = now
         self._revoked: set[str] = set()
 
@@ -79,7 +84,9 @@ class Watch:
             state = states.get((end.class_, "revoked"))
             if state is None or not state.active or state.certificate != end.campaign:
                 await self._monitor(end)
-        await self._count_audits()
+        if self._clock() >= self._counted_at + COUNTED_S:
+            self._counted_at = self._clock()
+            await self._count_audits()
 
     async def _monitor(self, end: End) -> None:
         certificate = end.certificate
