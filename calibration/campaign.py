@@ -200,13 +200,16 @@ def define(
 ) -> Definition:
     """Freeze a campaign over an archive in any order; it is put into that of a hash of the ids, blind to labels.
 
-    ``delta`` is what is promised for all classes and cycles together. Raises ValueError on an empty archive.
+    ``delta`` is what is promised for all classes and cycles together, ``budget`` the labels that may be asked for:
+    fewer are used where the archive is too small for a boundary of so many. Raises ValueError on an empty archive.
     """
     ident = f"{cls}:{cycle}"
     ordered = sorted(items, key=lambda item: (uniform(f"campaign {ident}", *item.key), item.key))
     scores = scores_of(ordered)
     share = certificates.shared(delta, classes=classes, cycle=cycle)
-    plan = certificates.plan(scores, alpha=alpha, delta=share * (1 - EXCLUSION_SHARE), budget=budget)
+    walked = share * (1 - EXCLUSION_SHARE)
+    useful = certificates.useful_budget(scores, alpha=alpha, delta=walked, most=budget) if len(scores) else budget
+    plan = certificates.plan(scores, alpha=alpha, delta=walked, budget=useful)
     lowest = plan.thresholds[-1] if plan.thresholds else math.inf
     draft = Definition.model_validate({
         "id": ident, "digest": "", "class": cls, "cycle": cycle, "policy": policy, "rule": rule,

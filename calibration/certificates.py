@@ -31,6 +31,9 @@ METHODS = ("growing_region", "growing_region_e_process", "split_fixed_sequence")
 _NEVER = 1e6
 """More than any promise: √items of an archive is far below."""
 
+_BUDGETS = (1.0, 0.8, 0.6, 0.45, 0.3, 0.2)
+"""Parts of the labels that are tried as a campaign's budget."""
+
 _SHARES = tuple(share / 100 for share in range(2, 91))
 """Regions: the surest 2 %, 3 %, … 90 % of the archive."""
 
@@ -100,6 +103,34 @@ def plan(scores: Floats, *, alpha: float, delta: float, budget: int, method: str
     boundary = np.array(draft.boundary, dtype=float)
     promise = [_promise(ordered[ordered >= threshold], alpha, boundary) for threshold in thresholds.tolist()]
     return draft.model_copy(update={"start": int(np.argmax(promise)) if promise else 0})
+
+
+def useful_budget(scores: Floats, *, alpha: float, delta: float, most: int) -> int:
+    """The budget, at most ``most`` labels, whose boundary promises the largest region by the confidences alone.
+
+    A boundary for more audits than the regions of an archive hold is never reached; of a large one it is ``most``.
+    """
+    best, reached = most, 0
+    for share in _BUDGETS:
+        budget = round(share * most)
+        if budget < boundaries.FIRST_LOOK:
+            break
+        promised = _promised(plan(scores, alpha=alpha, delta=delta, budget=budget), scores)
+        if promised > reached:
+            best, reached = budget, promised
+    return best
+
+
+def _promised(campaign: Campaign, scores: Floats) -> int:
+    """Items of the largest region that is certified if every region errs as its confidences say."""
+    boundary = np.array(campaign.boundary, dtype=float)
+    items = 0
+    for threshold in campaign.thresholds[campaign.start :]:
+        inside = scores[scores >= threshold]
+        if _nearest(inside, boundary) < 0:
+            break
+        items = len(inside)
+    return items
 
 
 def walk(campaign: Campaign, scores: Floats, wrong: Floats) -> Progress:
@@ -257,7 +288,13 @@ def _promise(inside: Floats, alpha: float, boundary: Floats) -> float:
 
     Where it has not: how near it comes in standard deviations, below every promise.
     """
-    rate = float(1.0 - inside.mean())
-    m = np.arange(1, min(len(inside), len(boundary)) + 1)
-    nearest = float(np.max((boundary[: len(m)] - rate * m) / np.sqrt(m)))
-    return (alpha - rate) * math.sqrt(len(inside)) if nearest >= 0 else nearest - _NEVER
+    nearest = _nearest(inside, boundary)
+    return (alpha - float(1.0 - inside.mean())) * math.sqrt(len(inside)) if nearest >= 0 else nearest - _NEVER
+
+
+def _nearest(inside: Floats, boundary: Floats) -> float:
+    """The largest distance below the boundary, in errors / √audits, if the items err as their confidences say."""
+    m = 1 + np.flatnonzero(boundary[: len(inside)] >= 0)
+    if not len(m):
+        return -_NEVER
+    return float(np.max((boundary[m - 1] - float(1.0 - inside.mean()) * m) / np.sqrt(m)))

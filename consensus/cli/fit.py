@@ -108,12 +108,12 @@ def _ended(end: End | None) -> str:
     """What certification came to, in words."""
     if end is None:
         return ""
-    head = f"\n{end.class_}: {end.progress.used} labels held back; "
+    head = f"\n{end.class_}, on {end.progress.used} of the labels that were held back: "
     if end.certificate is not None:
         one = end.certificate
         return f"{head}error ≤ {one.alpha:g} from confidence {one.threshold:.3f}, {one.errors} of {one.n} wrong"
     more = "no number would" if end.would_do is None else f"about {end.would_do} would probably do"
-    return f"{head}no safe threshold on them, {more}"
+    return f"{head}no safe threshold, {more}"
 
 
 def _write(out: Path, snapshot: Snapshot) -> None:

@@ -9,7 +9,16 @@ import pytest
 from numpy.typing import NDArray
 
 from calibration import certificates, trials
-from calibration.certificates import Campaign, excluded, labels_needed, plan, shared, split_fixed_sequence, walk
+from calibration.certificates import (
+    Campaign,
+    excluded,
+    labels_needed,
+    plan,
+    shared,
+    split_fixed_sequence,
+    useful_budget,
+    walk,
+)
 from calibration.trials import Population
 
 
@@ -112,6 +121,21 @@ def test_a_plan_starts_where_the_archive_holds_enough_to_cross_the_boundary() ->
     assert walk(fixed, scores, np.zeros(200)).regions >= 1
     hopeless = plan(np.full(200, 0.9), alpha=0.1, delta=0.05, budget=40)
     assert hopeless.thresholds[hopeless.start] == 0.9
+
+
+def test_a_small_archive_gets_a_boundary_that_it_can_reach() -> None:
+    """As many labels as items: a boundary for all of them is reached late, one for half of them covers half as much
+    again; a large archive uses what it is given, and a hopeless one changes nothing."""
+    covered = []
+    for seed in range(12):
+        scores, wrong = archive(300, seed)
+        useful = useful_budget(scores, alpha=0.1, delta=0.05, most=300)
+        walks = [walk(plan(scores, alpha=0.1, delta=0.05, budget=n), scores, wrong) for n in (useful, 300)]
+        covered.append([0.0 if w.threshold is None else float((scores >= w.threshold).mean()) for w in walks])
+    fitting, greedy = np.mean(covered, axis=0)
+    assert fitting > 1.2 * greedy > 0.0
+    assert useful_budget(archive(20_000)[0], alpha=0.15, delta=0.05, most=300) == 300
+    assert useful_budget(np.full(100, 0.2), alpha=0.15, delta=0.05, most=80) == 80
 
 
 def test_answers_that_cannot_be_accepted_belong_to_no_region() -> None:
