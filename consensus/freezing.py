@@ -54,17 +54,19 @@ class Wanted:
 class Opening:
     """A campaign that may be opened by publishing first the snapshot, then the definition.
 
-    ``would_do``: labels that would probably certify something, by the confidences; ``None``: no number would.
+    ``labels``: as many as may be asked for. ``would_do``: labels that would probably certify something, by the
+    confidences; ``None``: no number would.
     """
 
     snapshot: Snapshot
     definition: Definition
+    labels: int
     would_do: int | None
 
     @property
     def promising(self) -> bool:
-        """Whether the budget is probably enough for something."""
-        return self.would_do is not None and self.would_do <= self.definition.plan.budget
+        """Whether the labels are probably enough for something."""
+        return self.would_do is not None and self.would_do <= self.labels
 
 
 async def freeze(engine: AsyncEngine, wanted: Wanted, now: datetime) -> Opening:
@@ -99,7 +101,7 @@ async def freeze(engine: AsyncEngine, wanted: Wanted, now: datetime) -> Opening:
         opened_at=now,
         horizon_hours=wanted.horizon_hours,
     )
-    return Opening(frozen, definition, _would_do(items, definition))
+    return Opening(frozen, definition, wanted.budget, _would_do(items, definition))
 
 
 async def publish(publisher: Publisher, opening: Opening) -> None:
