@@ -19,6 +19,7 @@ demo: $(READY) ## The whole loop on an embedded broker with simulated models (AR
 
 test: $(READY) ## Every test that needs nothing but Python (PostgreSQL is used where installed)
 	$(BIN)/pytest -q -n 2 --dist worksteal -m "not kafka and not slow and not soak" $(ARGS)
+	@echo "left out: make test-kafka (Apache Kafka), make test-chart (helm), make soak, and what is marked slow"
 
 test-kafka: $(READY) ## Faults on a real Apache Kafka (needs a JDK and Maven; the first run fetches 44 MB)
 	$(BIN)/pytest -q -m "kafka and not soak" $(ARGS)
