@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from consensus.aggregation import Posterior, aggregate, stratum
+from consensus.aggregation import Posterior, aggregate
 from consensus.agreement import Agreement, agree
 from consensus.ballot import Ballot
 from consensus.case import Case
@@ -30,10 +30,9 @@ class Assessment:
 
 def assess(case: Case, ballot: Ballot, *, can_extend: bool, expired: bool, prompt_hash: str) -> Assessment:
     """Assess a ballot. ``can_extend``: members are left and may be asked; ``expired``: the deadline has passed."""
-    sort = stratum(case.request.answer)
-    ballot = replace(ballot, entries=tuple(_calibrated(case, entry, prompt_hash, sort) for entry in ballot.entries))
+    ballot = replace(ballot, entries=tuple(_calibrated(case, entry, prompt_hash) for entry in ballot.entries))
     agreement = agree(ballot, lambda models: _fitted_votes(case, models))
-    posterior = aggregate(ballot, agreement, case.snapshot, domain=case.request.domain, answer_type=sort)
+    posterior = aggregate(ballot, agreement, case.snapshot, domain=case.request.domain, answer_type=case.stratum)
     kind = classify(ballot, agreement, case.panel, case.policy.confidence_bar, case.context_marks)
     below_quorum = degraded(ballot, case.panel)
     certified = standing(case.snapshot, case.cls, case.request.domain, case.policy, case.panel)
@@ -60,7 +59,7 @@ def _unanimous(ballot: Ballot, agreement: Agreement) -> bool:
     return answered and agreement.clusters == 1 and agreement.opinions >= 2
 
 
-def _calibrated(case: Case, entry: BallotEntry, prompt_hash: str, sort: str) -> BallotEntry:
+def _calibrated(case: Case, entry: BallotEntry, prompt_hash: str) -> BallotEntry:
     if case.snapshot is None or entry.raw_confidence is None:
         return entry
     confidence = case.snapshot.member_confidence(
@@ -69,10 +68,10 @@ def _calibrated(case: Case, entry: BallotEntry, prompt_hash: str, sort: str) -> 
         entry.confidence_source,
         prompt_hash,
         case.request.domain,
-        sort,
+        case.stratum,
         entry.raw_confidence,
     )
-    return entry.model_copy(update={"confidence": confidence})
+    return entry.calibrated(confidence)
 
 
 def _fitted_votes(case: Case, models: tuple[str, ...]) -> float | None:

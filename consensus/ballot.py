@@ -46,7 +46,7 @@ class Ballot:
         """Entries of models that were heard, each underlying model once."""
         return _distinct([entry for entry in self.entries if entry.label_kind in RESPONSES])
 
-    @property
+    @cached_property
     def asked(self) -> tuple[BallotEntry, ...]:
         return tuple(entry for entry in self.entries if entry.label_kind not in UNASKED)
 

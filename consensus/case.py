@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from calibration.lazy import LazyPlan
 from calibration.snapshot import Snapshot
 from consensus import wire
+from consensus.aggregation import stratum
 from consensus.policy import PanelPolicy, Policy
 from consensus.types import AuditDraw, Request, Stakes
 
@@ -36,6 +38,11 @@ class Case:
     full_panel: bool
     context_marks: tuple[str, ...]
     due_minutes: float
+
+    @cached_property
+    def stratum(self) -> str:
+        """The sort of answer that the snapshot's figures are kept by."""
+        return stratum(self.request.answer)
 
     def plan(self) -> LazyPlan | None:
         """How to ask the panel lazily; ``None`` asks everybody: audited, explored, nothing fitted, unknown domain.

@@ -337,6 +337,15 @@ class BallotEntry(Frozen):
             raise ValueError("label must be given exactly when label_kind is answer")
         return self
 
+    def calibrated(self, confidence: float | None) -> Self:
+        """The entry with its calibrated confidence, in [0, 1]: `model_copy`, in a fraction of its time."""
+        copied = self.__class__.__new__(self.__class__)
+        object.__setattr__(copied, "__dict__", {**self.__dict__, "confidence": confidence})
+        object.__setattr__(copied, "__pydantic_fields_set__", self.__pydantic_fields_set__ | {"confidence"})
+        object.__setattr__(copied, "__pydantic_extra__", None)
+        object.__setattr__(copied, "__pydantic_private__", None)
+        return copied
+
 
 class Disagreement(Frozen):
     """Statistics of one ballot. ``entropy`` in nats over clusters; ``margin`` and ``agreement`` may be ``null``."""
