@@ -15,13 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.certificates import FIVE
 from calibration.ballots import Ballots
 from calibration.evaluate import Setup, split
 from calibration.fitting import EPOCH, fit
 from calibration.prediction import predict
 from consensus.evaluation import ballots, recorded
 
+FIVE = (
+    "gemini-1.5-pro-002", "deepseek-coder-v2", "llama-3.1-70b-instruct", "qwen1.5-72b-chat", "jamba-1.5-large",
+)  # fmt: skip
 STREAM = 2_000
 """Requests decided before the fit."""
 
