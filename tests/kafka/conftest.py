@@ -13,15 +13,10 @@ from tests.kafka.cluster import cluster
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on a real broker: one that takes too long fails by itself, so that what it started is still taken down.
-
-    Connections that the client library was making when their broker died are closed by the garbage collector, at some
-    time in some other test: that is not an error of that test.
-    """
+    """Tests on a real broker: one that takes too long fails by itself, so that what it started is still taken down."""
     for item in items:
         if item.get_closest_marker("kafka") is None:
             continue
-        item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(300, method="signal"))
 
