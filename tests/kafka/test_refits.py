@@ -215,9 +215,11 @@ async def test_a_broker_that_is_away_postpones(engine: AsyncEngine) -> None:
     await feed(engine, Log().records(*labelled_messages(60)))
     await it.consider(news=True)
     await eventually(lambda: metrics.value("refits", result="postponed") == 1)
+    assert topic.published == []
     topic.away = False
     await it.consider(news=True)
     await eventually(lambda: metrics.value("refits", result="published") == 1)
+    assert len(topic.published) == 1
 
 
 async def test_a_fit_that_fails_does_not_stop_the_calibrator(

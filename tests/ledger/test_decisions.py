@@ -299,8 +299,10 @@ async def test_gates_survive(ledger: Ledger, other: Ledger) -> None:
 
 async def test_no_task_is_left(ledger: Ledger) -> None:
     """The writer of a group commit ends with its last item."""
+    before = asyncio.all_tasks()
     await StoredLog(ledger.answers, ("t", "r1", "hash")).record("panel:m", ANSWER)
-    await eventually(lambda: all(task.get_name() != "ledger-write" for task in asyncio.all_tasks()))
+    await eventually(lambda: asyncio.all_tasks() <= before)
+    assert asyncio.all_tasks() <= before
 
 
 async def test_callers_that_leave_hold_nothing(ledger: Ledger, other: Ledger) -> None:

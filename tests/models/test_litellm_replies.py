@@ -13,7 +13,7 @@ import pytest
 from consensus.errors import ModelError
 from consensus.models import build, close
 from consensus.policy import ModelPolicy
-from consensus.types import CostSource, Failure, TokenLogprob
+from consensus.types import Answer, CostSource, Failure, TokenLogprob
 from tests import faulty_provider as fault
 from tests.eventually import eventually
 from tests.faulty_provider import FaultyProvider
@@ -270,7 +270,9 @@ async def test_calls_leave_no_tasks_and_no_open_files_behind(dialect: str, provi
     members = build({"m": policy}, {})
     provider.serve("m", fault.reply("B"), fault.error(400), fault.reset(), fault.reply("B"))
     asked = (members["m"].model.ask(prompt(), deadline=by(20), budget=budget()) for _ in range(40))
-    await asyncio.gather(*asked, return_exceptions=True)
+    found = await asyncio.gather(*asked, return_exceptions=True)
     await close(members)
+    assert sum(isinstance(one, Answer) for one in found) >= 30
+    assert len(provider.calls_of("m")) >= 40
     await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
     await eventually(lambda: len(os.listdir("/proc/self/fd")) <= files)

@@ -147,7 +147,8 @@ async def test_after_load_nothing_is_left(served: Gateway) -> None:
         calls = [served.decide(question(f"r-{wave}-{i}")) for i in range(60)]
         for call in calls[::2]:
             call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+        assert [answer.verdict.request_id for answer in ended[1::2]] == [f"r-{wave}-{i}" for i in range(1, 60, 2)]
     await eventually(lambda: served.client.waiting == 0)
     await eventually(lambda: not tasks() - before)
     await eventually(lambda: len(os.listdir("/proc/self/fd")) <= files)

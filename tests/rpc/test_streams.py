@@ -94,7 +94,7 @@ async def test_a_stream_that_its_caller_leaves_is_left(gateway: Gateway, start) 
     before = tasks()
     call = start(gateway, question())
     await eventually(lambda: gateway.client.waiting == 1)
-    call.cancel()
+    assert call.cancel()
     await eventually(lambda: gateway.client.waiting == 0)
     await eventually(lambda: tasks() == before)
 
