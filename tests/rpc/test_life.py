@@ -147,8 +147,9 @@ async def test_after_load_nothing_is_left(served: Gateway) -> None:
         calls = [served.decide(question(f"r-{wave}-{i}")) for i in range(60)]
         for call in calls[::2]:
             call.cancel()
-        ended = await asyncio.gather(*calls, return_exceptions=True)
-        assert [answer.verdict.request_id for answer in ended[1::2]] == [f"r-{wave}-{i}" for i in range(1, 60, 2)]
+        answered = [(await call).verdict.request_id for call in calls[1::2]]
+        assert answered == [f"r-{wave}-{i}" for i in range(1, 60, 2)]
+        await asyncio.gather(*calls, return_exceptions=True)
     await eventually(lambda: served.client.waiting == 0)
     await eventually(lambda: not tasks() - before)
     await eventually(lambda: len(os.listdir("/proc/self/fd")) <= files)
