@@ -6,10 +6,11 @@ import uuid
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from consensus.ledger.answers import Answers, StoredLog
+from consensus.ledger.answers import SURE_S, Answers, StoredLog
 from consensus.ledger.claims import Asked, Claim, Claims, Standing
 from consensus.ledger.decisions import Decisions, Version
 from consensus.ledger.gates import Gates
+from consensus.ledger.known import Known
 from consensus.ledger.policies import Policies
 from consensus.ledger.retention import Retention
 from consensus.ledger.rulings import Rulings
@@ -23,17 +24,26 @@ class Ledger:
     """The ledger as one process sees it; ``run`` names the process and is new for each.
 
     ``timeout_s`` bounds every transaction, ``poison`` is the number of crashes that make a record a dead letter.
+    ``sure_s``: for how long after a claim, or a look at it, no other process can have taken it over.
     """
 
     def __init__(
-        self, engine: AsyncEngine, *, timeout_s: float = 10.0, poison: int = 3, run: str | None = None
+        self,
+        engine: AsyncEngine,
+        *,
+        timeout_s: float = 10.0,
+        poison: int = 3,
+        run: str | None = None,
+        sure_s: float = SURE_S,
     ) -> None:
         transactions = Transactions(engine, timeout_s)
         self.run = run or uuid.uuid4().hex
+        self.sure_s = sure_s
         self.claims = Claims(transactions, run=self.run, poison=poison)
         self.answers = Answers(transactions, run=self.run)
         self.decisions = Decisions(transactions)
         self.rulings = Rulings(transactions, self.decisions)
+        self._known = Known(transactions)
         self.runs = Runs(transactions)
         self.gates = Gates(transactions)
         self.policies = Policies(transactions)
@@ -48,7 +58,4 @@ class Ledger:
 
         Raises StoreUnavailable.
         """
-        claim = await self.claims.find(tenant, request_id)
-        if claim is None or claim.closed:
-            return None, None
-        return await self.decisions.published(tenant, request_id), claim.payload_hash
+        return await self._known.verdict((tenant, request_id))

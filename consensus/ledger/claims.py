@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +12,7 @@ from sqlalchemy import Row, and_, bindparam, delete, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consensus.ledger import tables
+from consensus.ledger.grouped import Grouped
 from consensus.ledger.transactions import Transactions, to_the_end
 
 Key = tuple[str, str]
@@ -22,6 +22,9 @@ T = tables.claims.c
 
 BITE = 1_000
 """Ids in one statement."""
+
+LANES = 16
+"""Batches of records that are claimed in one transaction."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,15 @@ class Claim:
 
     def owned_by(self, asked: Asked) -> bool:
         return (self.partition, self.offset) == (asked.partition, asked.offset)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records that ask together; ``gone`` as in `judge`."""
+
+    asked: tuple[Asked, ...]
+    now: datetime
+    gone: frozenset[str]
 
 
 class Standing(StrEnum):
@@ -113,29 +125,35 @@ class Claims:
         self._transactions = transactions
         self.run = run
         self._poison = poison
-        self._order = asyncio.Lock()  # a release finds every claim that was begun before it, also for who has left
+        self._asking: Grouped[Batch, list[tuple[Standing, Claim]]] = Grouped(self._claim, most=LANES)
 
-    @to_the_end
     async def claim(
         self, asked: Sequence[Asked], *, now: datetime, gone: Collection[str] = ()
     ) -> list[tuple[Standing, Claim]]:
-        """Claim the ids of a batch of records in their order; new ids cost one statement for the whole batch."""
-        async with self._order, self._transactions.begin("claiming") as connection:
-            new = await self._insert(connection, asked, now)
-            known = await _read(connection, {one.key for one in asked} - new, lock=True)
+        """Claim the ids of a batch of records in their order; what other lanes ask meanwhile shares a transaction."""
+        return await self._asking.put(Batch(tuple(asked), now, frozenset(gone)))
+
+    async def _claim(self, batches: Sequence[Batch]) -> Sequence[list[tuple[Standing, Claim]]]:
+        async with self._transactions.begin("claiming") as connection:
+            new = await self._insert(connection, batches)
+            known = await _read(connection, {one.key for batch in batches for one in batch.asked} - new, lock=True)
             before = dict(known)
-            results: list[tuple[Standing, Claim]] = []
-            for one in asked:
-                claim = known.get(one.key)
-                if claim is None:
-                    standing, after = Standing.NEW, _taken_over(one, self.run)
-                    before[one.key] = after
-                else:
-                    standing, after = judge(one, claim, run=self.run, poison=self._poison, gone=gone)
-                known[one.key] = after
-                results.append((standing, after))
+            results = [[self._stand(one, batch, known, before) for one in batch.asked] for batch in batches]
             await _write(connection, [claim for key, claim in known.items() if claim != before[key]])
         return results
+
+    def _stand(
+        self, asked: Asked, batch: Batch, known: dict[Key, Claim], before: dict[Key, Claim]
+    ) -> tuple[Standing, Claim]:
+        """What one record must do; ``known`` becomes what its claim is then, ``before`` what is stored of it."""
+        claim = known.get(asked.key)
+        if claim is None:
+            standing, after = Standing.NEW, _taken_over(asked, self.run)
+            before[asked.key] = after
+        else:
+            standing, after = judge(asked, claim, run=self.run, poison=self._poison, gone=batch.gone)
+        known[asked.key] = after
+        return standing, after
 
     @to_the_end
     async def find(self, tenant: str, request_id: str) -> Claim | None:
@@ -154,7 +172,8 @@ class Claims:
         if partitions is not None:
             mine = and_(mine, T.log_partition.in_(sorted(partitions)))
         in_order = select(T.tenant, T.request_id).where(mine).order_by(T.tenant, T.request_id).with_for_update()
-        async with self._order, self._transactions.begin("releasing claims") as connection:
+        await self._asking.settled()  # finds every claim that was begun before, also for who has left
+        async with self._transactions.begin("releasing claims") as connection:
             await connection.execute(in_order)  # two processes never wait for one another in a circle
             await connection.execute(update(tables.claims).where(mine).values(run=None, finishing=None))
             for keys in _slices(sorted(finishing), BITE):
@@ -183,14 +202,13 @@ class Claims:
             crashes = await connection.scalar(select(T.crashes).where(_at(asked)))
         return crashes is not None and crashes >= self._poison
 
-    async def _insert(self, connection: AsyncConnection, asked: Sequence[Asked], now: datetime) -> set[Key]:
+    async def _insert(self, connection: AsyncConnection, batches: Sequence[Batch]) -> set[Key]:
         """Insert what is new, in key order so that processes never wait in a circle; returns the new keys."""
-        rows = [
-            _row(_taken_over(one, self.run)) | {"claimed_at": now} for one in sorted(asked, key=lambda one: one.key)
-        ]
-        insert = self._transactions.insert(tables.claims).values(rows).on_conflict_do_nothing()
-        result = await connection.execute(insert.returning(T.tenant, T.request_id))
-        return {(row.tenant, row.request_id) for row in result}
+        asking = [(one, batch.now) for batch in batches for one in batch.asked]
+        asking.sort(key=lambda pair: pair[0].key)  # stable: of two records with one id the first that asked gets it
+        rows = [_row(_taken_over(one, self.run)) | {"claimed_at": now} for one, now in asking]
+        insert = self._transactions.insert(tables.claims).on_conflict_do_nothing().returning(T.tenant, T.request_id)
+        return {(row.tenant, row.request_id) for row in await connection.execute(insert, rows)}
 
 
 def _row(claim: Claim) -> dict[str, Any]:
@@ -234,9 +252,6 @@ def _at(asked: Asked) -> Any:
 
 async def _read(connection: AsyncConnection, keys: Iterable[Key], *, lock: bool = False) -> dict[Key, Claim]:
     """The claims on these ids; ``lock`` holds them to the transaction's end (SQLite's writers hold everything)."""
-    wanted = sorted(keys)
-    if not wanted:
-        return {}
     first = and_(
         tables.decisions.c.tenant == T.tenant,
         tables.decisions.c.request_id == T.request_id,
@@ -245,12 +260,15 @@ async def _read(connection: AsyncConnection, keys: Iterable[Key], *, lock: bool 
     query = (
         select(tables.claims, tables.decisions.c.version)
         .outerjoin(tables.decisions, first)
-        .where(tuple_(T.tenant, T.request_id).in_(wanted))
         .order_by(T.tenant, T.request_id)
     )
     if lock:
         query = query.with_for_update(of=tables.claims)
-    return {(row.tenant, row.request_id): _claim(row) for row in await connection.execute(query)}
+    found: dict[Key, Claim] = {}
+    for some in _slices(sorted(keys), BITE):
+        rows = await connection.execute(query.where(tuple_(T.tenant, T.request_id).in_(some)))
+        found |= {(row.tenant, row.request_id): _claim(row) for row in rows}
+    return found
 
 
 def _decided() -> Any:

@@ -76,11 +76,6 @@ class Decisions:
         """All versions of one id, oldest first."""
         return await self._select([(tenant, request_id)])
 
-    async def published(self, tenant: str, request_id: str) -> bytes | None:
-        """The verdict of the newest version that is known to be committed."""
-        found = await self._select([(tenant, request_id)], T.committed_at.is_not(None))
-        return found[-1].verdict if found else None
-
     @to_the_end
     async def mark_committed(self, versions: Collection[VersionKey]) -> None:
         """Note that readers have seen these versions; their answers, kept with the decision, leave the ledger."""
@@ -108,40 +103,42 @@ class Decisions:
         return [found.get(key) for key in keys]
 
     async def _keep(self, batch: Sequence[tuple[Asked, Version]]) -> Sequence[Version | None]:
-        keys = sorted({asked.key for asked, _ in batch})
         async with self._transactions.begin("storing decisions") as connection:
-            holders = await _holders(connection, keys)
-            held = [version for asked, version in batch if holders.get(asked.key) == (asked.partition, asked.offset)]
-            if held:
-                await self.insert(connection, held)
-                await connection.execute(
-                    update(tables.claims)
-                    .where(tuple_(C.tenant, C.request_id).in_([version.key for version in held]))
-                    .values(run=None, finishing=None)
-                )
-            stored = {version.key: version for version in await read_versions(connection, keys, T.version == 1)}
-        kept = {version.key for version in held}
-        return [stored[asked.key] if asked.key in kept else None for asked, _ in batch]
+            held = await _given_up(connection, [asked for asked, _ in batch])
+            ours = {asked.key: version for asked, version in batch if held.get(asked.key) == _place(asked)}
+            added = await self.insert(connection, list(ours.values()))
+            earlier = ours.keys() - added
+            stored = await read_versions(connection, earlier, T.version == 1) if earlier else []
+        kept = ours | {version.key: version for version in stored}
+        return [kept.get(asked.key) if held.get(asked.key) == _place(asked) else None for asked, _ in batch]
 
-    async def insert(self, connection: AsyncConnection, versions: Sequence[Version]) -> None:
-        """Add versions inside a transaction of the caller; one that exists stays as it is."""
+    async def insert(self, connection: AsyncConnection, versions: Sequence[Version]) -> set[Key]:
+        """Add versions inside a transaction of the caller; one that exists stays as it is. Returns the ids added."""
+        if not versions:
+            return set()
         now = datetime.now(UTC)
-        await connection.execute(
-            self._transactions.insert(tables.decisions)
-            .values([_row(version) | {"stored_at": now} for version in versions])
-            .on_conflict_do_nothing()
-        )
+        insert = self._transactions.insert(tables.decisions).on_conflict_do_nothing().returning(T.tenant, T.request_id)
+        rows = await connection.execute(insert, [_row(version) | {"stored_at": now} for version in versions])
+        return {(row.tenant, row.request_id) for row in rows}
 
 
-async def _holders(connection: AsyncConnection, keys: Sequence[Key]) -> dict[Key, tuple[int, int]]:
-    """Partition and offset of the records that hold these ids now, locked until the end of the transaction."""
-    query = (
-        select(C.tenant, C.request_id, C.log_partition, C.log_offset)
-        .where(tuple_(C.tenant, C.request_id).in_(keys), C.closed.is_(False))
-        .order_by(C.tenant, C.request_id)
-        .with_for_update()
+def _place(asked: Asked) -> tuple[int, int]:
+    return asked.partition, asked.offset
+
+
+async def _given_up(connection: AsyncConnection, batch: Sequence[Asked]) -> dict[Key, tuple[int, int]]:
+    """End the work on the claims that these records hold; returns the record of each, partition and offset."""
+    wanted = sorted({(*asked.key, *_place(asked)) for asked in batch})
+    holding = tuple_(C.tenant, C.request_id, C.log_partition, C.log_offset).in_(wanted)
+    # Locked in the order of the ids: two processes never wait for one another in a circle.
+    in_order = select(C.tenant, C.request_id).where(holding, C.closed.is_(False)).with_for_update()
+    ended = (
+        update(tables.claims)
+        .where(tuple_(C.tenant, C.request_id).in_(in_order.order_by(C.tenant, C.request_id)))
+        .values(run=None, finishing=None)
+        .returning(C.tenant, C.request_id, C.log_partition, C.log_offset)
     )
-    rows = await connection.execute(query)
+    rows = await connection.execute(ended)
     return {(row.tenant, row.request_id): (row.log_partition, row.log_offset) for row in rows}
 
 

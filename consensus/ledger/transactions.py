@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -57,11 +57,14 @@ class Transactions:
     def __init__(self, engine: AsyncEngine, timeout_s: float) -> None:
         self._engine = engine
         self._reading = reading(engine)
-        self._timeout_s = None if engine.dialect.name == "sqlite" else timeout_s
+        alone = engine.dialect.name == "sqlite"
+        self._timeout_s = None if alone else timeout_s
+        # SQLite lets one writer in at a time, and whoever finds it busy sleeps for up to 100 ms before it looks again.
+        self._writers: AbstractAsyncContextManager[object] = asyncio.Lock() if alone else nullcontext()
 
     def begin(self, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
         """Commit at the end, roll back on an error. Raises StoreUnavailable naming what was being done, never a URL."""
-        return self._begin(self._engine, doing, self._timeout_s)
+        return self._begin(self._engine, doing, self._timeout_s, self._writers)
 
     def read(self, doing: str, *, at_most_s: float = float("inf")) -> AbstractAsyncContextManager[AsyncConnection]:
         """Like `begin` for statements that change nothing: on SQLite it does not wait for writers.
@@ -69,12 +72,14 @@ class Transactions:
         ``at_most_s`` is a tighter bound, where somebody else waits for what is read.
         """
         bound_s = None if self._timeout_s is None else min(self._timeout_s, at_most_s)
-        return self._begin(self._reading, doing, bound_s)
+        return self._begin(self._reading, doing, bound_s, nullcontext())
 
     @asynccontextmanager
-    async def _begin(self, engine: AsyncEngine, doing: str, bound_s: float | None) -> AsyncIterator[AsyncConnection]:
+    async def _begin(
+        self, engine: AsyncEngine, doing: str, bound_s: float | None, turn: AbstractAsyncContextManager[object]
+    ) -> AsyncIterator[AsyncConnection]:
         try:
-            async with asyncio.timeout(bound_s), engine.begin() as connection:
+            async with asyncio.timeout(bound_s), turn, engine.begin() as connection:
                 yield connection
         except OUR_FAULT:
             raise

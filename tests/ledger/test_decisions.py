@@ -83,9 +83,9 @@ async def test_latest_and_first(ledger: Ledger) -> None:
     assert await ledger.decisions.first(("t", "r1")) == FIRST
     assert await ledger.decisions.first(("t", "none")) is None
     await ledger.decisions.mark_committed([("t", "r1", 1)])
-    assert await ledger.decisions.published("t", "r1") == b"v1"
+    assert (await ledger.verdict("t", "r1"))[0] == b"v1"
     await ledger.decisions.mark_committed([("t", "r1", 1), ("t", "r1", 2)])
-    assert await ledger.decisions.published("t", "r1") == b"v2"
+    assert (await ledger.verdict("t", "r1"))[0] == b"v2"
     assert [version.committed for version in await ledger.decisions.history("t", "r1")] == [True, True]
 
 
@@ -95,10 +95,10 @@ async def test_answers_leave_with_the_commit(ledger: Ledger) -> None:
     assert log.recorded("panel:m") is None
     await log.record("panel:m", ANSWER)
     await log.record("panel:m", replace_text(ANSWER, "second"))
-    assert await ledger.answers.recorded(("t", "r1", "hash")) == {"panel:m": ANSWER}
-    assert await ledger.answers.recorded(("t", "r1", "another")) == {}
+    assert (await ledger.answers.recorded(("t", "r1", "hash"))).answers == {"panel:m": ANSWER}
+    assert (await ledger.answers.recorded(("t", "r1", "another"))).answers == {}
     await ledger.decisions.mark_committed([("t", "r1", 1)])
-    assert await ledger.answers.recorded(("t", "r1", "hash")) == {}
+    assert (await ledger.answers.recorded(("t", "r1", "hash"))).answers == {}
 
 
 async def test_an_answer_to_a_request_that_another_process_has_decided_is_not_kept(
@@ -110,13 +110,13 @@ async def test_an_answer_to_a_request_that_another_process_has_decided_is_not_ke
     late = StoredLog(ledger.answers, ("t", "r1", "hash"))
     with pytest.raises(Fenced):
         await late.record("panel:a", ANSWER)
-    assert await other.answers.recorded(("t", "r1", "hash")) == {"panel:a": ANSWER}
+    assert (await other.answers.recorded(("t", "r1", "hash"))).answers == {"panel:a": ANSWER}
     await StoredLog(other.answers, ("t", "r1", "hash")).record("panel:b", ANSWER)
     assert await other.decisions.keep(ASKED, FIRST) == FIRST
     await other.decisions.mark_committed([FIRST.version_key])
     with pytest.raises(Fenced):
         await late.record("panel:c", ANSWER)
-    assert await other.answers.recorded(("t", "r1", "hash")) == {}
+    assert (await other.answers.recorded(("t", "r1", "hash"))).answers == {}
 
 
 def replace_text(answer: Answer, text: str) -> Answer:
@@ -218,7 +218,7 @@ async def test_a_store_that_is_away_for_a_while_is_waited_for(ledger: Ledger) ->
     log = StoredLog(broken, ("t", "r1", "hash"))  # type: ignore[arg-type]  # duck of Answers
     await log.record("panel:m", ANSWER, deadline=asyncio.get_running_loop().time() + 60)
     assert broken.failures == 0
-    assert await ledger.answers.recorded(("t", "r1", "hash")) == {"panel:m": ANSWER}
+    assert (await ledger.answers.recorded(("t", "r1", "hash"))).answers == {"panel:m": ANSWER}
 
 
 async def test_the_wait_for_the_store_ends_at_the_deadline(ledger: Ledger) -> None:
@@ -238,7 +238,7 @@ async def test_an_unsaved_answer_is_kept_and_saved_later(ledger: Ledger) -> None
         await log.record("panel:m", ANSWER)
     assert log.recorded("panel:m") == ANSWER
     await log.save()
-    assert await ledger.answers.recorded(("t", "r1", "hash")) == {"panel:m": ANSWER}
+    assert (await ledger.answers.recorded(("t", "r1", "hash"))).answers == {"panel:m": ANSWER}
 
 
 ARRIVED = Arrived("t", "r1", "digest", partition=0, offset=3, ruling=b"{}")
