@@ -151,7 +151,7 @@ class Hearing:
     async def _ask(self, purpose: str, order: Order, prompt: Prompt) -> Answer:
         """The recorded answer of this call, else a new one, recorded before it is used (I5)."""
         key = self._key(purpose, order)
-        known = self._log.recorded(key)
+        known = await self._log.paid(key, deadline=self._deadline)
         if known is not None:
             self._budget.adopt(known)
             return known

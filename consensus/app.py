@@ -21,6 +21,7 @@ from consensus.alarms import Alarms, Bell
 from consensus.errors import ConfigError, ModelError
 from consensus.kafka.calibrator import Calibrator
 from consensus.kafka.client import Client
+from consensus.kafka.elsewhere import sure_s
 from consensus.kafka.snapshots import Follower
 from consensus.kafka.worker import Worker
 from consensus.ledger import Ledger
@@ -94,7 +95,12 @@ async def worker(settings: Settings, around: Surroundings) -> AsyncIterator[tupl
     ):
         _collect_less_often()
         ready = replace(bare, snapshots=follower.snapshot_of, suspended=follower.stopped)
-        ledger = Ledger(engine, timeout_s=settings.store.timeout_s, poison=kafka.poison_crashes)
+        ledger = Ledger(
+            engine,
+            timeout_s=settings.store.timeout_s,
+            poison=kafka.poison_crashes,
+            sure_s=sure_s(kafka.session_timeout_ms),
+        )
         await ledger.policies.keep(ready.policies.values())
         decided = partial(decide, resources=ready)
         service = Worker(kafka, ledger, decided, around.metrics, kept=settings.store.retention)

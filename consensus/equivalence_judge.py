@@ -61,8 +61,12 @@ class Judge:
         pairs = self._undecided(values)
         if not pairs or len(pairs) > MAX_PAIRS or not self.budget.allows(2 * len(pairs)):
             return {}
-        async with asyncio.TaskGroup() as group:
-            tasks = {pair: group.create_task(self._compare(*texts)) for pair, texts in pairs.items()}
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {pair: group.create_task(self._compare(*texts)) for pair, texts in pairs.items()}
+        except ExceptionGroup as errors:
+            # Only the call log raises here; its caller knows StoreUnavailable and Fenced, not a group of them.
+            raise errors.exceptions[0] from errors
         return {pair: task.result() for pair, task in tasks.items()}
 
     def _undecided(self, values: Sequence[LabelValue | None]) -> dict[tuple[int, int], tuple[str, str]]:
@@ -85,7 +89,7 @@ class Judge:
 
     async def _ask(self, first: str, second: str) -> bool | None:
         key = f"judge:{_digest(first)}:{_digest(second)}"
-        answer = self.log.recorded(key)
+        answer = await self.log.paid(key, deadline=self.deadline)
         if answer is not None:
             self.budget.adopt(answer)
         else:

@@ -89,7 +89,7 @@ async def _one(
     member: Member, prompt: Prompt, log: CallLog, deadline: float, budget: Budget, cut: asyncio.Event | None
 ) -> Answer:
     call = key(member.policy.name)
-    known = log.recorded(call)
+    known = await log.paid(call, deadline=deadline)
     if known is not None:
         budget.adopt(known)
         return known

@@ -9,7 +9,7 @@ import pytest
 
 from consensus.answers import Sameness
 from consensus.equivalence_judge import Judge
-from consensus.errors import ModelError
+from consensus.errors import ModelError, StoreUnavailable
 from consensus.models import Member
 from consensus.models.protocol import Budget, MemoryLog, Prompt, call_headers
 from consensus.pipeline import Resources, decide
@@ -83,6 +83,17 @@ async def test_a_recorded_judgement_is_not_paid_for_again() -> None:
     again = await judge(oracle, log=log).judged([FIRST, SECOND])
     assert again == first == {(0, 1): Sameness.SAME}
     assert len(oracle.prompts) == 2
+
+
+async def test_a_store_that_does_not_answer_is_told_as_it_is() -> None:
+    """Not in a group of errors, which would count against the request like a crash."""
+
+    class Down(MemoryLog):
+        async def record(self, key: str, answer: Answer, *, deadline: float = 0.0) -> None:
+            raise StoreUnavailable("down")
+
+    with pytest.raises(StoreUnavailable):
+        await judge(Oracle({FIRST: True, SECOND: True}), log=Down()).judged([FIRST, SECOND])
 
 
 async def test_the_pipeline_puts_undecided_texts_to_the_policys_judge() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from consensus.errors import StoreUnavailable
 from consensus.ledger import StoredLog
+from consensus.ledger.answers import Found
 from consensus.models import Member
 from consensus.models.protocol import Budget, Model, Prompt
 from consensus.pipeline import Resources, decide
@@ -17,12 +18,18 @@ from tests.models_fake import Scripted, member, says
 
 
 class Away:
-    """A ledger whose first writes fail; ``failed`` is set by the first of them."""
+    """A ledger whose first writes fail; ``failed`` is set by the first of them.
+
+    The answer of ``a`` is there for whoever looks.
+    """
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
         self.failed = asyncio.Event()
         self.kept: list[str] = []
+
+    async def recorded(self, payload: object) -> Found:
+        return Found({"panel:a": Answer(model="a", family="a", text="A")}, ours=True)
 
     async def record(self, paid: object) -> bool:
         if self.failures:
@@ -65,3 +72,12 @@ async def test_a_write_that_fails_lets_the_other_calls_run_on() -> None:
     assert await decided(request(), members, log) == [LabelKind.ANSWER] * 3
     assert sorted(store.kept) == ["panel:a", "panel:b", "panel:c"]
     assert [made.model.calls for made in members.values() if isinstance(made.model, Scripted)] == [1, 1]
+
+
+async def test_right_before_a_call_the_store_is_asked_where_what_is_known_is_old() -> None:
+    """Another worker has paid for the first member's answer meanwhile."""
+    store = Away(failures=0)
+    members = {name: member(name, says("A")) for name in "abc"}
+    log = StoredLog(store, ("default", "r", "hash"), since=float("-inf"))  # type: ignore[arg-type]  # duck of Answers
+    assert await decided(request(), members, log) == [LabelKind.ANSWER] * 3
+    assert sorted(store.kept) == ["panel:b", "panel:c"]

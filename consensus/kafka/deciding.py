@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -48,11 +48,15 @@ class Decide(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """One record of the requests topic and what was read from it."""
+    """One record of the requests topic and what was read from it.
+
+    ``read_at``: when, in seconds of the monotonic clock; it is claimed after that.
+    """
 
     record: Incoming
     request: Request
     asked: Asked
+    read_at: float = field(default_factory=time.monotonic)
 
 
 Result = Version | DeadLetter | Fenced | None
@@ -94,7 +98,7 @@ class Deciding:
     def begin(self, job: Job, *, fresh: bool) -> asyncio.Task[Result]:
         """Decide the record in a slot that the caller has taken, or join the decision that is under way.
 
-        ``fresh``: nothing can have been recorded for it yet. The slot is given back here in either case.
+        ``fresh``: nothing had been recorded for it when it was claimed. The slot is given back here in either case.
         """
         place = (job.asked.partition, job.asked.offset)
         running = self._running.get(place)
@@ -126,10 +130,11 @@ class Deciding:
         asked = job.asked
         logs.about(asked.tenant, asked.request_id, job.record.headers)
         payload = (asked.tenant, asked.request_id, asked.payload_hash)
-        known = {} if fresh else await patiently(lambda: self._ledger.answers.recorded(payload), "reading answers")
-        answers = StoredLog(self._ledger.answers, payload, known)
-        started = time.monotonic()
+        answers = StoredLog(self._ledger.answers, payload, since=job.read_at, sure_s=self._ledger.sure_s)
         try:
+            if not fresh:
+                await patiently(answers.look, "reading answers")
+            started = time.monotonic()
             decision = await self._decided(job, answers)
         except DeadLetter as error:
             await patiently(lambda: self._ledger.claims.close(asked), "closing a claim")

@@ -23,6 +23,14 @@ GONE_S = 5.0
 Answer = tuple[Standing, Claim]
 
 
+def sure_s(session_timeout_ms: int) -> float:
+    """For how many seconds nobody takes over what a process has just seen to be its own, though it may be frozen.
+
+    Half of the least time that others wait, since the last sign of life may be older than what was seen.
+    """
+    return min(session_timeout_ms / 1000, GONE_S) / 2
+
+
 class Beats:
     """Watches how long the beats of other processes have stood still, by this process's own clock."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +23,13 @@ T = tables.answers.c
 Payload = tuple[str, str, str]
 """Tenant, request id and payload hash."""
 
+SURE_S = 1.0
+"""How long a claim is taken to be ours still, where nothing is said of when others take over."""
+
+LOOKS = 2
+"""Looks into the store before one call. A look that took too long itself is old when it ends; a store that is slow for
+good must not keep everybody from being asked."""
+
 
 @dataclass(frozen=True)
 class Paid:
@@ -33,6 +42,13 @@ class Paid:
     answer: Answer
 
 
+class Found(NamedTuple):
+    """Answers by call; ``ours``: no other process decides the request, or has decided it."""
+
+    answers: dict[str, Answer]
+    ours: bool
+
+
 class Answers:
     """Recorded answers; what arrives together shares a transaction. Every method raises StoreUnavailable.
 
@@ -43,7 +59,7 @@ class Answers:
         self._transactions = transactions
         self._run = run
         self._writes: Grouped[Paid, bool] = Grouped(self._insert)
-        self._reads: Grouped[Payload, dict[str, Answer]] = Grouped(self._read)
+        self._reads: Grouped[Payload, Found] = Grouped(self._read)
 
     async def record(self, paid: Paid) -> bool:
         """Keep one answer; the first under a call's name stays.
@@ -53,43 +69,52 @@ class Answers:
         """
         return await self._writes.put(paid)
 
-    async def recorded(self, payload: Payload) -> dict[str, Answer]:
-        """Answers of one payload by call."""
+    async def recorded(self, payload: Payload) -> Found:
+        """What is recorded for one payload, and whether more may be."""
         return await self._reads.put(payload)
 
-    async def _read(self, batch: Sequence[Payload]) -> Sequence[dict[str, Answer]]:
+    async def _read(self, batch: Sequence[Payload]) -> Sequence[Found]:
+        """The claims first: what is ours then has no answer of another process that is not seen after it."""
         found: dict[Payload, dict[str, Answer]] = {payload: {} for payload in batch}
         query = select(tables.answers).where(tuple_(T.tenant, T.request_id, T.payload_hash).in_(sorted(found)))
         async with self._transactions.read("reading answers") as connection:
+            decided, elsewhere = await self._lost(connection, {payload[:2] for payload in batch})
             for row in await connection.execute(query):
                 answer = Answer.model_validate_json(row.answer)
                 found[row.tenant, row.request_id, row.payload_hash][row.call] = answer
-        return [found[payload] for payload in batch]
+        return [Found(found[payload], payload[:2] not in decided | elsewhere) for payload in batch]
 
     async def _insert(self, batch: Sequence[Paid]) -> Sequence[bool]:
         async with self._transactions.begin("recording answers") as connection:
-            decided, elsewhere = await self._lost(connection, batch)
+            keys = {(paid.tenant, paid.request_id) for paid in batch}
+            decided, elsewhere = await self._lost(connection, keys, lock=True)
             rows = [_row(paid) for paid in batch if (paid.tenant, paid.request_id) not in decided]
             if rows:
                 insert = self._transactions.insert(tables.answers).values(rows)
                 await connection.execute(insert.on_conflict_do_nothing())
         return [(paid.tenant, paid.request_id) not in decided | elsewhere for paid in batch]
 
-    async def _lost(self, connection: AsyncConnection, batch: Sequence[Paid]) -> tuple[set[Key], set[Key]]:
-        """The ids that are decided, and those that another process is deciding; locked against a decision meanwhile."""
+    async def _lost(
+        self, connection: AsyncConnection, keys: Collection[Key], *, lock: bool = False
+    ) -> tuple[set[Key], set[Key]]:
+        """The ids that are decided, and those that another process is deciding or has promised to finish.
+
+        ``lock`` holds their claims against a decision meanwhile.
+        """
         claim, first = tables.claims.c, tables.decisions.c
-        wanted = sorted({(paid.tenant, paid.request_id) for paid in batch})
         of_claim = and_(first.tenant == claim.tenant, first.request_id == claim.request_id, first.version == 1)
         query = (
-            select(claim.tenant, claim.request_id, claim.run, first.version)
+            select(claim.tenant, claim.request_id, claim.run, claim.finishing, first.version)
             .outerjoin_from(tables.claims, tables.decisions, of_claim)
-            .where(tuple_(claim.tenant, claim.request_id).in_(wanted))
+            .where(tuple_(claim.tenant, claim.request_id).in_(sorted(keys)))
             .order_by(claim.tenant, claim.request_id)
-            .with_for_update(read=True, of=tables.claims)
         )
+        if lock:
+            query = query.with_for_update(read=True, of=tables.claims)
         rows = (await connection.execute(query)).all()
         decided = {(row.tenant, row.request_id) for row in rows if row.version is not None}
-        elsewhere = {(row.tenant, row.request_id) for row in rows if row.run not in (None, self._run)}
+        nobody_else = {None, self._run}
+        elsewhere = {(row.tenant, row.request_id) for row in rows if not {row.run, row.finishing} <= nobody_else}
         return decided, elsewhere
 
 
@@ -107,16 +132,48 @@ class StoredLog:
     """The call log of one request on the ledger (models.protocol.CallLog).
 
     An answer whose write failed is kept in memory too, so that another try in this process does not pay for it again.
+    For ``sure_s`` after ``since`` (seconds of ``clock``; default: now) what is known is all there is.
     """
 
-    def __init__(self, answers: Answers, payload: Payload, known: dict[str, Answer] | None = None) -> None:
+    def __init__(
+        self,
+        answers: Answers,
+        payload: Payload,
+        *,
+        since: float | None = None,
+        sure_s: float = SURE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._answers = answers
         self._payload = payload
+        self._clock = clock
+        self._sure_s = sure_s
+        self._since = clock() if since is None else since
         self._unsaved: dict[str, Answer] = {}
-        self.known = dict(known or {})
+        self.known: dict[str, Answer] = {}
 
     def recorded(self, key: str) -> Answer | None:
         return self.known.get(key)
+
+    async def paid(self, key: str, *, deadline: float = 0.0) -> Answer | None:
+        """Like `recorded`; a process that was frozen for long enough to lose the request notices it here.
+
+        Nothing is read while the last claim or look is recent. Raises StoreUnavailable at the deadline and Fenced.
+        """
+        for _ in range(LOOKS):
+            if key in self.known or self._clock() - self._since <= self._sure_s:
+                break
+            await patiently(self.look, "reading answers", until=deadline)
+        return self.known.get(key)
+
+    async def look(self) -> None:
+        """Adopt what is recorded. Raises StoreUnavailable, and Fenced when another process decides."""
+        since = self._clock()
+        found = await self._answers.recorded(self._payload)
+        if not found.ours:
+            raise Fenced("another process has taken the request over")
+        self.known = found.answers | self.known
+        self._since = since
 
     async def record(self, key: str, answer: Answer, *, deadline: float = 0.0) -> None:
         """Keep an answer; while the store is away, try again until ``deadline`` (seconds of the running loop's clock).

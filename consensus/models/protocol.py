@@ -98,6 +98,12 @@ class CallLog(Protocol):
         """The answer (or failure) kept under ``key``, without I/O."""
         ...
 
+    async def paid(self, key: str, *, deadline: float = 0.0) -> Answer | None:
+        """Like `recorded`, asked right before a call is begun: where somebody else may have paid for it by now, this
+        looks again, as long as it takes until ``deadline`` (seconds of the running loop's clock).
+        """
+        ...
+
     async def record(self, key: str, answer: Answer, *, deadline: float = 0.0) -> None:
         """Keep an answer durably before it is used.
 
@@ -114,6 +120,9 @@ class MemoryLog:
 
     def recorded(self, key: str) -> Answer | None:
         return self.answers.get(key)
+
+    async def paid(self, key: str, *, deadline: float = 0.0) -> Answer | None:
+        return self.recorded(key)
 
     async def record(self, key: str, answer: Answer, *, deadline: float = 0.0) -> None:
         self.answers[key] = answer

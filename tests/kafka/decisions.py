@@ -157,7 +157,7 @@ class Decider:
             raise self.errors[request.id].pop(0)
         if request.policy is not None:
             raise Malformed("unknown policy", field="policy", code="unknown_policy")
-        if log.recorded("panel:m") is None:
+        if await log.paid("panel:m") is None:
             self.paid[request.id] = self.paid.get(request.id, 0) + 1
             await log.record("panel:m", Answer(model="m", family="f", text="a"))
         if on_vote is not None:

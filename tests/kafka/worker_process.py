@@ -46,7 +46,7 @@ class Paying:
         return decision(request, place, at=datetime.now(UTC))
 
     async def _call(self, request: Request, log: CallLog, key: str) -> None:
-        if log.recorded(key) is not None:
+        if await log.paid(key) is not None:
             return
         self._write(f"paid {request.id} {key}\n")
         await asyncio.sleep(self._delay_s * random.uniform(0.5, 1.5))
