@@ -14,6 +14,9 @@ WAITING = 10_000
 
 BATCH = 500
 
+PAUSE_S = 0.1
+"""Between two writes: under load one of them marks what many transactions have committed."""
+
 
 class Marks:
     """Versions to be marked; `run` writes them. Nothing waits for a mark."""
@@ -38,6 +41,7 @@ class Marks:
             self._arrived.clear()
             while self._waiting:
                 await patiently(self._write, "marking decisions")
+                await asyncio.sleep(PAUSE_S)
 
     async def flush(self) -> None:
         """Write what waits. Raises StoreUnavailable."""

@@ -250,23 +250,25 @@ def _at(asked: Asked) -> Any:
     )
 
 
+_first = and_(
+    tables.decisions.c.tenant == T.tenant,
+    tables.decisions.c.request_id == T.request_id,
+    tables.decisions.c.version == 1,
+)
+NAMED = (
+    select(tables.claims, tables.decisions.c.version)
+    .outerjoin(tables.decisions, _first)
+    .where(tuple_(T.tenant, T.request_id).in_(bindparam("keys", expanding=True)))
+    .order_by(T.tenant, T.request_id)
+)
+LOCKED = NAMED.with_for_update(of=tables.claims)
+
+
 async def _read(connection: AsyncConnection, keys: Iterable[Key], *, lock: bool = False) -> dict[Key, Claim]:
     """The claims on these ids; ``lock`` holds them to the transaction's end (SQLite's writers hold everything)."""
-    first = and_(
-        tables.decisions.c.tenant == T.tenant,
-        tables.decisions.c.request_id == T.request_id,
-        tables.decisions.c.version == 1,
-    )
-    query = (
-        select(tables.claims, tables.decisions.c.version)
-        .outerjoin(tables.decisions, first)
-        .order_by(T.tenant, T.request_id)
-    )
-    if lock:
-        query = query.with_for_update(of=tables.claims)
     found: dict[Key, Claim] = {}
     for some in _slices(sorted(keys), BITE):
-        rows = await connection.execute(query.where(tuple_(T.tenant, T.request_id).in_(some)))
+        rows = await connection.execute(LOCKED if lock else NAMED, {"keys": some})
         found |= {(row.tenant, row.request_id): _claim(row) for row in rows}
     return found
 

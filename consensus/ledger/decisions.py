@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, select, tuple_, update
+from sqlalchemy import Row, and_, bindparam, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from calibration.store.writing import among_rows
@@ -21,6 +21,24 @@ C = tables.claims.c
 
 VersionKey = tuple[str, str, int]
 """Tenant, request id and version."""
+
+NEWEST = 2**31 - 1
+"""No version is higher."""
+
+_held = tuple_(C.tenant, C.request_id, C.log_partition, C.log_offset).in_(bindparam("held", expanding=True))
+_locked = select(C.tenant, C.request_id).where(_held, C.closed.is_(False)).order_by(C.tenant, C.request_id)
+GIVE_UP = (
+    update(tables.claims)
+    # Locked in the order of the ids: two processes never wait for one another in a circle.
+    .where(tuple_(C.tenant, C.request_id).in_(_locked.with_for_update()))
+    .values(run=None, finishing=None)
+    .returning(C.tenant, C.request_id, C.log_partition, C.log_offset)
+)
+VERSIONS = (
+    select(tables.decisions)
+    .where(tuple_(T.tenant, T.request_id).in_(bindparam("keys", expanding=True)), T.version <= bindparam("most"))
+    .order_by(T.tenant, T.request_id, T.version)
+)
 
 
 @dataclass(frozen=True)
@@ -92,14 +110,14 @@ class Decisions:
             await connection.execute(delete(tables.answers).where(of_ids))
 
     @to_the_end
-    async def _select(self, keys: Collection[Key], which: Any = T.version > 0) -> list[Version]:
+    async def _select(self, keys: Collection[Key], *, most: int = NEWEST) -> list[Version]:
         if not keys:
             return []
         async with self._transactions.read("reading decisions") as connection:
-            return await read_versions(connection, keys, which)
+            return await read_versions(connection, keys, most=most)
 
     async def _first(self, keys: Sequence[Key]) -> Sequence[Version | None]:
-        found = {version.key: version for version in await self._select(set(keys), T.version == 1)}
+        found = {version.key: version for version in await self._select(set(keys), most=1)}
         return [found.get(key) for key in keys]
 
     async def _keep(self, batch: Sequence[tuple[Asked, Version]]) -> Sequence[Version | None]:
@@ -108,7 +126,7 @@ class Decisions:
             ours = {asked.key: version for asked, version in batch if held.get(asked.key) == _place(asked)}
             added = await self.insert(connection, list(ours.values()))
             earlier = ours.keys() - added
-            stored = await read_versions(connection, earlier, T.version == 1) if earlier else []
+            stored = await read_versions(connection, earlier, most=1) if earlier else []
         kept = ours | {version.key: version for version in stored}
         return [kept.get(asked.key) if held.get(asked.key) == _place(asked) else None for asked, _ in batch]
 
@@ -128,30 +146,14 @@ def _place(asked: Asked) -> tuple[int, int]:
 
 async def _given_up(connection: AsyncConnection, batch: Sequence[Asked]) -> dict[Key, tuple[int, int]]:
     """End the work on the claims that these records hold; returns the record of each, partition and offset."""
-    wanted = sorted({(*asked.key, *_place(asked)) for asked in batch})
-    holding = tuple_(C.tenant, C.request_id, C.log_partition, C.log_offset).in_(wanted)
-    # Locked in the order of the ids: two processes never wait for one another in a circle.
-    in_order = select(C.tenant, C.request_id).where(holding, C.closed.is_(False)).with_for_update()
-    ended = (
-        update(tables.claims)
-        .where(tuple_(C.tenant, C.request_id).in_(in_order.order_by(C.tenant, C.request_id)))
-        .values(run=None, finishing=None)
-        .returning(C.tenant, C.request_id, C.log_partition, C.log_offset)
-    )
-    rows = await connection.execute(ended)
+    rows = await connection.execute(GIVE_UP, {"held": sorted({(*asked.key, *_place(asked)) for asked in batch})})
     return {(row.tenant, row.request_id): (row.log_partition, row.log_offset) for row in rows}
 
 
-async def read_versions(
-    connection: AsyncConnection, keys: Collection[Key], which: Any = T.version > 0
-) -> list[Version]:
-    """Versions of these ids inside a transaction of the caller, oldest first."""
-    query = (
-        select(tables.decisions)
-        .where(tuple_(T.tenant, T.request_id).in_(sorted(keys)), which)
-        .order_by(T.tenant, T.request_id, T.version)
-    )
-    return [_version(row) for row in await connection.execute(query)]
+async def read_versions(connection: AsyncConnection, keys: Collection[Key], *, most: int = NEWEST) -> list[Version]:
+    """Versions up to ``most`` of these ids inside a transaction of the caller, oldest first."""
+    rows = await connection.execute(VERSIONS, {"keys": sorted(keys), "most": most})
+    return [_version(row) for row in rows]
 
 
 def _version(row: Row[Any]) -> Version:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, select, tuple_
+from sqlalchemy import and_, bindparam, select, tuple_
 
 from consensus.ledger import tables
 from consensus.ledger.claims import Key
@@ -19,6 +19,14 @@ Standing = tuple[bytes | None, str | None]
 
 NOTHING: Standing = (None, None)
 
+_committed = and_(D.tenant == C.tenant, D.request_id == C.request_id, D.committed_at.is_not(None))
+KNOWN = (
+    select(C.tenant, C.request_id, C.payload_hash, D.verdict)
+    .outerjoin_from(tables.claims, tables.decisions, _committed)
+    .where(tuple_(C.tenant, C.request_id).in_(bindparam("keys", expanding=True)), C.closed.is_(False))
+    .order_by(D.version)  # the newest version of an id comes last and stays
+)
+
 
 class Known:
     """Every call of a gateway begins here: those that come together share one statement."""
@@ -32,14 +40,7 @@ class Known:
         return await self._reads.put(key)
 
     async def _read(self, keys: Sequence[Key]) -> Sequence[Standing]:
-        committed = and_(D.tenant == C.tenant, D.request_id == C.request_id, D.committed_at.is_not(None))
-        query = (
-            select(C.tenant, C.request_id, C.payload_hash, D.verdict)
-            .outerjoin_from(tables.claims, tables.decisions, committed)
-            .where(tuple_(C.tenant, C.request_id).in_(sorted(set(keys))), C.closed.is_(False))
-            .order_by(D.version)  # the newest version of an id comes last and stays
-        )
         async with self._transactions.read("reading what is known") as connection:
-            rows = await connection.execute(query)
+            rows = await connection.execute(KNOWN, {"keys": sorted(set(keys))})
         known = {(row.tenant, row.request_id): (row.verdict, row.payload_hash) for row in rows}
         return [known.get(key, NOTHING) for key in keys]

@@ -37,7 +37,7 @@ class Tasks:
         if not keys:
             return {}
         async with self._transactions.read("reading decisions") as connection:
-            return {version.key: version for version in await read_versions(connection, keys, T.version == 1)}
+            return {version.key: version for version in await read_versions(connection, keys, most=1)}
 
     @to_the_end
     async def place(self, tasks: Mapping[Key, bytes]) -> dict[Key, bytes]:
@@ -49,7 +49,7 @@ class Tasks:
         rows = [{"of": tenant, "id": request, "task": task} for (tenant, request), task in sorted(tasks.items())]
         async with self._transactions.begin("placing review tasks") as connection:
             await connection.execute(statement, rows)
-            kept = await read_versions(connection, list(tasks), T.version == 1)
+            kept = await read_versions(connection, list(tasks), most=1)
         return {version.key: version.review for version in kept if version.review is not None}
 
 
