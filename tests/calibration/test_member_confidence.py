@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,12 @@ def test_the_table_form_agrees_with_the_single_one() -> None:
     one = curves.value(("verbal", "m0", "v1", "p1", "choice"), "law", float(ballots.confidence[7, 0]))
     assert found[7, 0] == one
     assert np.isnan(member_confidence.values(MemberCurves(), ballots)).all()
+
+
+def test_members_that_state_no_confidence_get_no_curve() -> None:
+    """Sources are known, since every answer names one, yet no cell holds a number: that is no error."""
+    silent = stated(500, 0, bias=0.0)
+    silent = replace(silent, confidence=np.full((500, 1), np.nan), source=np.full((500, 1), -1, dtype=np.int64))
+    assert member_confidence.fit(silent) == MemberCurves()
+    curves = member_confidence.fit(stated(500, 0, bias=0.0))
+    assert np.isnan(member_confidence.values(curves, silent)).all()
