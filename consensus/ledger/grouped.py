@@ -15,11 +15,15 @@ class Grouped(Generic[T, R]):
 
     ``write`` gets up to ``most`` items and returns one result for each, in order; when it raises, every waiting put of
     that batch raises the same. The queue needs no bound of its own: each waiting caller holds one item.
+
+    A batch may be too much for the bound of a transaction, and would be so again however often its callers try: after
+    a failure at most half as many items go together, after each success one more.
     """
 
     def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, most: int = 200) -> None:
         self._write = write
         self._most = most
+        self._room = most
         self._queue: list[tuple[T, asyncio.Future[R]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -38,14 +42,16 @@ class Grouped(Generic[T, R]):
 
     async def _drain(self) -> None:
         while self._queue:
-            batch, self._queue = self._queue[: self._most], self._queue[self._most :]
+            batch, self._queue = self._queue[: self._room], self._queue[self._room :]
             try:
                 results = await self._write([item for item, _ in batch])
             except BaseException as error:
+                self._room = max(1, len(batch) // 2)
                 self._fail(batch, error)
                 if not isinstance(error, Exception):
                     raise
             else:
+                self._room = min(self._most, self._room + 1)
                 for (_, future), result in zip(batch, results, strict=True):
                     if not future.done():
                         future.set_result(result)

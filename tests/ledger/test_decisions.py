@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -158,6 +159,35 @@ async def test_group_commit_fails_everyone_who_waits() -> None:
     assert all(isinstance(result, StoreUnavailable) for result in results)
     sink.down = False
     assert await grouped.put(1) == 2
+
+
+async def test_a_batch_that_is_too_much_is_halved() -> None:
+    """A store that is too slow for all at once takes them in parts, and more of them again once it is quicker."""
+    fits = 10
+    sizes: list[int] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int]:
+        await asyncio.sleep(0)
+        sizes.append(len(items))
+        if len(items) > fits:
+            raise StoreUnavailable("too slow")
+        return items
+
+    async def put_until_kept(item: int) -> int:
+        while True:
+            with suppress(StoreUnavailable):
+                return await grouped.put(item)
+
+    grouped: Grouped[int, int] = Grouped(write, most=64)
+    assert await asyncio.gather(*(put_until_kept(item) for item in range(64))) == list(range(64))
+    assert sizes[:3] == [64, 32, 16]
+    assert max(sizes[3:]) <= fits + 1
+    sizes.clear()
+    fits = 64
+    await asyncio.gather(*(put_until_kept(item) for item in range(640)))
+    *full, _ = sizes
+    assert full == list(range(full[0], full[0] + len(full)))
+    assert full[-1] > 32
 
 
 async def test_a_cancelled_put_does_not_stop_the_others() -> None:
