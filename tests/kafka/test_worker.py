@@ -265,6 +265,7 @@ async def test_drain_finishes_what_was_taken(line: Rig) -> None:
     await draining
     await line.until(verdicts=1)
     assert decide.paid == {"r0": 1}
+    await line.committed_to(1)  # offsets are seen a moment after the verdict of the same transaction
     assert (await line.position()).offset == 1
     async with line.worker(Decider()):
         await line.until(verdicts=5)
