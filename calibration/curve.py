@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Literal
 
 from calibration.frozen import Frozen
@@ -47,24 +48,25 @@ class Curve(Frozen):
 
         Never nearer to 0 or 1 than n labels can tell, 1 / (n + 2) (Laplace's rule of succession).
         """
-        edge = 1.0 / (self.labels + 2.0) if self.labels else 0.0
-        return min(max(self._value(p, domain), edge), 1.0 - edge)
-
-    def _value(self, p: float, domain: str) -> float:
         if self.shape == "logit":
-            return expit(self.slope * logit(p) + self.intercept + self.domains.get(domain, 0.0))
-        if self.shape == "knots":
-            return self._between(p)
-        return self.domain_y.get(domain, self.y)[max(bisect_right(self.x, p) - 1, 0)]
+            value = expit(self.slope * logit(p) + self.intercept + self.domains.get(domain, 0.0))
+        elif self.shape == "knots":
+            value = _between(p, self.x, self.y)
+        else:
+            value = self.domain_y.get(domain, self.y)[max(bisect_right(self.x, p) - 1, 0)]
+        edge = 1.0 / (self.labels + 2.0) if self.labels else 0.0
+        return min(max(value, edge), 1.0 - edge)
 
-    def _between(self, p: float) -> float:
-        right = bisect_right(self.x, p)
-        if right == 0:
-            return self.y[0]
-        if right == len(self.x):
-            return self.y[-1]
-        span = self.x[right] - self.x[right - 1]
-        return self.y[right - 1] + (self.y[right] - self.y[right - 1]) * (p - self.x[right - 1]) / span
+
+def _between(p: float, x: Sequence[float], y: Sequence[float]) -> float:
+    """Linear between the points (x, y), flat outside."""
+    right = bisect_right(x, p)
+    if right == 0:
+        return y[0]
+    if right == len(x):
+        return y[-1]
+    left = right - 1
+    return y[left] + (y[right] - y[left]) * (p - x[left]) / (x[right] - x[left])
 
 
 IDENTITY = Curve(shape="logit", method="identity", labels=0)

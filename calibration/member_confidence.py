@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 
 import numpy as np
@@ -56,17 +55,18 @@ class MemberCurves(Frozen):
 
     def curve(self, key: Key) -> Curve | None:
         """The curve of the longest fitted prefix of ``key``; never one of another source or another model."""
-        if key in self._nearest:
-            return self._nearest[key]
+        kept = self._nearest
+        if key in kept:
+            return kept[key]
         prefixes = (self._by_key.get(key[:length]) for length in range(len(key), 1, -1))
         found = next((curve for curve in prefixes if curve is not None), None)
-        if len(self._nearest) < _CACHED:  # versions and prompts are few, but nothing here grows for ever
-            self._nearest[key] = found
+        if len(kept) < _CACHED:  # versions and prompts are few, but nothing here grows for ever
+            kept[key] = found
         return found
 
     def value(self, key: Key, domain: str, raw: float) -> float | None:
         """Calibrated confidence; ``None`` where (source, model) has not been fitted or ``raw`` is not in [0, 1]."""
-        curve = self.curve(key) if math.isfinite(raw) and 0.0 <= raw <= 1.0 else None
+        curve = self.curve(key) if 0.0 <= raw <= 1.0 else None  # never true of NaN
         return None if curve is None else curve.value(raw, domain)
 
 

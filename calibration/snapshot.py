@@ -143,7 +143,7 @@ class Snapshot(Frozen):
 
     def certificate(self, cls: str) -> SnapshotCertificate | None:
         """The certificate of a class; ``None`` where there is none, or where it was issued for another fit."""
-        found = next((c for c in self.certificates if c.class_ == cls), None)
+        found = self._certificates.get(cls)
         return found if found is not None and found.snapshot_version == self.basis else None
 
     def posterior(
@@ -164,14 +164,15 @@ class Snapshot(Frozen):
         aggregator = self.aggregators.get("open" if open_set else "closed")
         if aggregator is None or not aggregator.knows(answer_type) or candidates + open_set < 1:
             return None
-        if any(vote >= candidates for vote in votes):
+        if max(votes, default=-1) >= candidates:
             raise ValueError("a vote must be smaller than the number of candidates")
         known = domain in self._domains
         weights, none = self._compiled(aggregator, tuple(models), domain if known else "", answer_type, open_set)
         counted = [vote if weight is not None else -1 for weight, vote in zip(weights, votes, strict=True)]
         table = aggregator.weights.posterior_one([w or 0.0 for w in weights], counted, candidates, none)
-        top = _leader(table, set(counted))
-        confidence = None if top is None else aggregator.curve.value(float(table[top]), domain)
+        probabilities = table.tolist()
+        top = _leader(probabilities, counted)
+        confidence = None if top is None else aggregator.curve.value(probabilities[top], domain)
         return Posterior(table, top, confidence, aggregator.labels, aggregator.kind, known)
 
     def member_confidence(
@@ -194,13 +195,14 @@ class Snapshot(Frozen):
     def effective_votes(self, models: Sequence[str], domain: str) -> float | None:
         """Effective votes of distinct models; ``None`` when one of them was unknown at fitting time."""
         key = (tuple(models), domain if domain in self._domains else POOLED)
-        if key not in self._votes:
-            known = bool(models) and set(models) <= set(self.models)
-            found = self.correlation.effective_votes(models, domain) if known else None
-            if len(self._votes) >= _CACHED:
-                return found
-            self._votes[key] = found
-        return self._votes[key]
+        kept = self._votes
+        if key in kept:
+            return kept[key]
+        known = bool(models) and set(models) <= set(self.models)
+        found = self.correlation.effective_votes(models, domain) if known else None
+        if len(kept) < _CACHED:
+            kept[key] = found
+        return found
 
     def plan(self, models: Sequence[str], domain: str) -> LazyPlan | None:
         """How to ask this panel lazily; ``None`` where the full panel should be asked (unknown domain or member)."""
@@ -212,6 +214,11 @@ class Snapshot(Frozen):
     @cached_property
     def _votes(self) -> dict[tuple[tuple[str, ...], str], float | None]:
         return {}
+
+    @cached_property
+    def _certificates(self) -> dict[str, SnapshotCertificate]:
+        """By class; of several the first."""
+        return {certificate.class_: certificate for certificate in reversed(self.certificates)}
 
     @cached_property
     def _domains(self) -> frozenset[str]:
@@ -264,7 +271,9 @@ def _faults(error: ValidationError) -> str:
     return "; ".join(lines)
 
 
-def _leader(table: Floats, chosen: set[int]) -> int | None:
-    top = int(table.argmax())
-    alone = int((table >= table[top] - TIE).sum()) == 1
-    return top if alone and top in chosen else None
+def _leader(probabilities: list[float], votes: Sequence[int]) -> int | None:
+    ranked = sorted(probabilities, reverse=True)
+    if len(ranked) > 1 and not ranked[1] < ranked[0] - TIE:  # so that NaN leads nowhere
+        return None
+    top = probabilities.index(ranked[0])
+    return top if top in votes else None

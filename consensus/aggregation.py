@@ -50,9 +50,8 @@ def aggregate(
     ballot: Ballot, agreement: Agreement, snapshot: Snapshot | None, *, domain: str, answer_type: str
 ) -> Posterior:
     """Posterior of a ballot. A snapshot that cannot speak about it, or speaks NaN, leaves equal votes (I8)."""
-    unfitted = Posterior(None, agreement.top, None, 0, domain_known=False)
     if snapshot is None or not agreement.opinions:
-        return unfitted
+        return _unfitted(agreement)
     fitted = snapshot.posterior(
         [entry.model for entry in ballot.entries],
         [vote(entry) for entry in ballot.entries],
@@ -62,16 +61,20 @@ def aggregate(
         open_set=ballot.open_set,
     )
     if fitted is None:
-        return unfitted
-    probabilities = tuple(float(p) for p in fitted.probabilities)
-    if not all(math.isfinite(p) and -TIE <= p <= 1 + TIE for p in probabilities):
-        return Posterior(None, agreement.top, None, 0, domain_known=False, fault="posterior_not_finite")
+        return _unfitted(agreement)
+    probabilities: list[float] = fitted.probabilities.tolist()
+    if not math.isfinite(sum(probabilities)) or min(probabilities) < -TIE or max(probabilities) > 1 + TIE:
+        return _unfitted(agreement, "posterior_not_finite")
     top = _leader(probabilities, len(ballot.candidates))
     confidence = fitted.confidence if top is not None else None
     if confidence is not None and not 0 <= confidence <= 1:
-        return Posterior(None, agreement.top, None, 0, domain_known=False, fault="confidence_out_of_range")
-    clipped = tuple(min(max(p, 0.0), 1.0) for p in probabilities)
+        return _unfitted(agreement, "confidence_out_of_range")
+    clipped = tuple(0.0 if p < 0.0 else 1.0 if p > 1.0 else p for p in probabilities)
     return Posterior(clipped, top, confidence, fitted.labels, fitted.domain_known)
+
+
+def _unfitted(agreement: Agreement, fault: str | None = None) -> Posterior:
+    return Posterior(None, agreement.top, None, 0, domain_known=False, fault=fault)
 
 
 def stratum(spec: AnswerSpec) -> str:
@@ -94,15 +97,16 @@ def _is_quantity(text: str) -> bool:
 
 def vote(entry: BallotEntry) -> int:
     """The entry as a column of `calibration.ballots.Ballots`: candidate index or NoVote code."""
-    if entry.cluster is not None:
-        return entry.cluster
+    if (cluster := entry.cluster) is not None:
+        return cluster
     if entry.label_kind is LabelKind.ANSWER:  # quarantined
         return int(NoVote.INVALID)
     return int(NoVote[entry.label_kind.name])
 
 
-def _leader(probabilities: tuple[float, ...], candidates: int) -> int | None:
-    order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])
-    if len(order) > 1 and probabilities[order[0]] - probabilities[order[1]] <= TIE:
+def _leader(probabilities: list[float], candidates: int) -> int | None:
+    ranked = sorted(probabilities, reverse=True)
+    if len(ranked) > 1 and ranked[0] - ranked[1] <= TIE:
         return None
-    return order[0] if order[0] < candidates else None
+    top = probabilities.index(ranked[0])
+    return top if top < candidates else None

@@ -49,7 +49,7 @@ def agree(ballot: Ballot, fitted: Callable[[tuple[str, ...]], float | None]) -> 
     worth = fitted(tuple(entry.model for entry in ballot.opinions)) if n else 0.0
     return Agreement(
         votes=votes,
-        top=max(votes, key=lambda index: votes[index]) if lead else None,
+        top=max(votes, key=votes.__getitem__) if lead else None,
         opinions=n,
         families=frozenset(entry.family for entry in ballot.opinions),
         entropy=-sum(c / n * math.log(c / n) for c in ranked) + 0.0 if len(ranked) > 1 else 0.0,

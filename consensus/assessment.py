@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from consensus.aggregation import Posterior, aggregate
 from consensus.agreement import Agreement, agree
@@ -11,7 +11,7 @@ from consensus.case import Case
 from consensus.certificate import standing
 from consensus.kinds import classify, degraded
 from consensus.routing import Routing, Situation, route
-from consensus.types import BallotEntry, Kind, LabelKind
+from consensus.types import Kind, LabelKind
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Assessment:
 
 def assess(case: Case, ballot: Ballot, *, can_extend: bool, expired: bool, prompt_hash: str) -> Assessment:
     """Assess a ballot. ``can_extend``: members are left and may be asked; ``expired``: the deadline has passed."""
-    ballot = replace(ballot, entries=tuple(_calibrated(case, entry, prompt_hash) for entry in ballot.entries))
+    ballot = _calibrated(case, ballot, prompt_hash)
     agreement = agree(ballot, lambda models: _fitted_votes(case, models))
     posterior = aggregate(ballot, agreement, case.snapshot, domain=case.request.domain, answer_type=case.stratum)
     kind = classify(ballot, agreement, case.panel, case.policy.confidence_bar, case.context_marks)
@@ -55,23 +55,27 @@ def assess(case: Case, ballot: Ballot, *, can_extend: bool, expired: bool, promp
 
 def _unanimous(ballot: Ballot, agreement: Agreement) -> bool:
     """Every member of the panel gave an answer, and all are the same. One survivor is not unanimous."""
-    answered = all(entry.label_kind is LabelKind.ANSWER and not entry.marks for entry in ballot.entries)
-    return answered and agreement.clusters == 1 and agreement.opinions >= 2
+    if agreement.clusters != 1 or agreement.opinions < 2:
+        return False
+    return all(entry.label_kind is LabelKind.ANSWER and not entry.marks for entry in ballot.entries)
 
 
-def _calibrated(case: Case, entry: BallotEntry, prompt_hash: str) -> BallotEntry:
-    if case.snapshot is None or entry.raw_confidence is None:
-        return entry
-    confidence = case.snapshot.member_confidence(
-        entry.model,
-        entry.model_version,
-        entry.confidence_source,
-        prompt_hash,
-        case.request.domain,
-        case.stratum,
-        entry.raw_confidence,
-    )
-    return entry.calibrated(confidence)
+def _calibrated(case: Case, ballot: Ballot, prompt_hash: str) -> Ballot:
+    """The ballot with what the snapshot makes of each member's own confidence."""
+    if case.snapshot is None:
+        return ballot
+    domain, stratum = case.request.domain, case.stratum
+    entries = list(ballot.entries)
+    for at, entry in enumerate(entries):
+        raw = entry.raw_confidence
+        if raw is not None:
+            source = entry.confidence_source
+            entries[at] = entry.calibrated(
+                case.snapshot.member_confidence(
+                    entry.model, entry.model_version, source, prompt_hash, domain, stratum, raw
+                )
+            )
+    return Ballot(tuple(entries), ballot.candidates, ballot.open_set)
 
 
 def _fitted_votes(case: Case, models: tuple[str, ...]) -> float | None:

@@ -54,8 +54,8 @@ class Ballot:
         """Number of distinct models per candidate index, only where there are any."""
         counts: dict[int, int] = {}
         for entry in self.opinions:
-            if entry.cluster is not None:
-                counts[entry.cluster] = counts.get(entry.cluster, 0) + 1
+            if (cluster := entry.cluster) is not None:
+                counts[cluster] = counts.get(cluster, 0) + 1
         return counts
 
 

@@ -25,9 +25,11 @@ def classify(ballot: Ballot, agreement: Agreement, panel: PanelPolicy, bar: floa
     """
     if marks or any(entry.marks for entry in ballot.entries):
         return Kind.ADVERSARIAL
-    refused = sum(entry.label_kind is LabelKind.REFUSED for entry in ballot.asked)
-    mostly_refused = bool(ballot.asked) and 2 * refused >= len(ballot.asked)
-    if _too_few(ballot.responses, panel) or (not agreement.opinions and not mostly_refused):
+    refused = [entry.label_kind for entry in ballot.entries].count(LabelKind.REFUSED)
+    mostly_refused = refused > 0 and 2 * refused >= len(ballot.asked)
+    # Whoever gave an answer was heard: with enough answers there are enough responses.
+    unheard = degraded(ballot, panel) and _too_few(ballot.responses, panel)
+    if unheard or (not agreement.opinions and not mostly_refused):
         return Kind.DEGRADED
     if mostly_refused:
         return Kind.REFUSAL
