@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import and_, select, tuple_
+from sqlalchemy import and_, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consensus.errors import Fenced
@@ -19,12 +19,26 @@ from consensus.patience import patiently
 from consensus.types import Answer
 
 T = tables.answers.c
+C = tables.claims.c
+D = tables.decisions.c
 
 Payload = tuple[str, str, str]
 """Tenant, request id and payload hash."""
 
 SURE_S = 1.0
 """How long a claim is taken to be ours still, where nothing is said of when others take over."""
+
+_first = and_(D.tenant == C.tenant, D.request_id == C.request_id, D.version == 1)
+HOLDERS = (
+    select(C.tenant, C.request_id, C.run, C.finishing, D.version)
+    .outerjoin_from(tables.claims, tables.decisions, _first)
+    .where(tuple_(C.tenant, C.request_id).in_(bindparam("keys", expanding=True)))
+    .order_by(C.tenant, C.request_id)
+)
+LOCKED = HOLDERS.with_for_update(read=True, of=tables.claims)
+RECORDED = select(tables.answers).where(
+    tuple_(T.tenant, T.request_id, T.payload_hash).in_(bindparam("payloads", expanding=True))
+)
 
 LOOKS = 2
 """Looks into the store before one call. A look that took too long itself is old when it ends; a store that is slow for
@@ -76,10 +90,9 @@ class Answers:
     async def _read(self, batch: Sequence[Payload]) -> Sequence[Found]:
         """The claims first: what is ours then has no answer of another process that is not seen after it."""
         found: dict[Payload, dict[str, Answer]] = {payload: {} for payload in batch}
-        query = select(tables.answers).where(tuple_(T.tenant, T.request_id, T.payload_hash).in_(sorted(found)))
         async with self._transactions.read("reading answers") as connection:
             decided, elsewhere = await self._lost(connection, {payload[:2] for payload in batch})
-            for row in await connection.execute(query):
+            for row in await connection.execute(RECORDED, {"payloads": sorted(found)}):
                 answer = Answer.model_validate_json(row.answer)
                 found[row.tenant, row.request_id, row.payload_hash][row.call] = answer
         return [Found(found[payload], payload[:2] not in decided | elsewhere) for payload in batch]
@@ -90,8 +103,7 @@ class Answers:
             decided, elsewhere = await self._lost(connection, keys, lock=True)
             rows = [_row(paid) for paid in batch if (paid.tenant, paid.request_id) not in decided]
             if rows:
-                insert = self._transactions.insert(tables.answers).values(rows)
-                await connection.execute(insert.on_conflict_do_nothing())
+                await connection.execute(self._transactions.insert(tables.answers).on_conflict_do_nothing(), rows)
         return [(paid.tenant, paid.request_id) not in decided | elsewhere for paid in batch]
 
     async def _lost(
@@ -101,17 +113,7 @@ class Answers:
 
         ``lock`` holds their claims against a decision meanwhile.
         """
-        claim, first = tables.claims.c, tables.decisions.c
-        of_claim = and_(first.tenant == claim.tenant, first.request_id == claim.request_id, first.version == 1)
-        query = (
-            select(claim.tenant, claim.request_id, claim.run, claim.finishing, first.version)
-            .outerjoin_from(tables.claims, tables.decisions, of_claim)
-            .where(tuple_(claim.tenant, claim.request_id).in_(sorted(keys)))
-            .order_by(claim.tenant, claim.request_id)
-        )
-        if lock:
-            query = query.with_for_update(read=True, of=tables.claims)
-        rows = (await connection.execute(query)).all()
+        rows = (await connection.execute(LOCKED if lock else HOLDERS, {"keys": sorted(keys)})).all()
         decided = {(row.tenant, row.request_id) for row in rows if row.version is not None}
         nobody_else = {None, self._run}
         elsewhere = {(row.tenant, row.request_id) for row in rows if not {row.run, row.finishing} <= nobody_else}
