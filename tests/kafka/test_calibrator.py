@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calibration.store import offsets, snapshots, tables, verdicts
@@ -23,30 +22,15 @@ from consensus.kafka.calibrator import Calibrator
 from consensus.kafka.feed import LogCutShort
 from consensus.kafka.ingest import Ingest
 from consensus.kafka.intake import Record
-from consensus.kafka.snapshots import Follower
 from consensus.metrics import Metrics
 from consensus.settings import DriftSettings, KafkaSettings
 from tests.eventually import eventually
 from tests.kafka import loop_topics
+from tests.kafka.followers import following
 from tests.loop_records import Log, labelled_messages, outcome, signal, verdict
 from tests.store.test_ingest import feed
 
 NO_REFIT = DriftSettings(refit_labels=1_000_000, refit_interval_s=1e6)
-
-
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def address(request: pytest.FixtureRequest) -> str:
-    """A broker: each test runs on the embedded one and on a real one."""
-    return str(request.getfixturevalue("broker" if request.param == "embedded" else "apache"))
-
-
-@pytest_asyncio.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    """A migrated store in a file."""
-    engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'store.sqlite'}")
-    await migrate(engine)
-    yield engine
-    await engine.dispose()
 
 
 async def _no_ledger(_versions: Sequence[tuple[str, str, int]]) -> None:
@@ -103,11 +87,12 @@ def messages(n: int, *, seed: int = 1) -> list[Any]:
 async def test_the_loop_from_records_to_a_snapshot_in_use(address: str, prefix: str, engine: AsyncEngine) -> None:
     """Signals and outcomes in, a snapshot out, in use by a follower, and in the store under its version."""
     settings, topics = loop_topics.settings(address, prefix), await loop_topics.create(address, prefix)
-    follower = Follower(settings, Metrics())
-    await follower.start()
-    following = asyncio.create_task(follower.run())
     drift = DriftSettings(refit_labels=50, min_labels=30)
-    async with loop_topics.writer(address, topics) as writer, running(calibrator(settings, engine, drift)):
+    async with (
+        following(settings) as follower,
+        loop_topics.writer(address, topics) as writer,
+        running(calibrator(settings, engine, drift)),
+    ):
         await writer.send(labelled_messages(120))
         await eventually(lambda: follower.current is not None)
         await eventually(lambda: ingested(engine, (topics.signals, topics.outcomes), 240))
@@ -117,9 +102,6 @@ async def test_the_loop_from_records_to_a_snapshot_in_use(address: str, prefix: 
         assert current.models == ("a", "b", "c")
         assert set(current.domains) == {"law", "health"}
         assert 30 <= current.labels <= 120
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
-    await follower.stop()
 
 
 async def _stored(engine: AsyncEngine, version: str) -> bool:

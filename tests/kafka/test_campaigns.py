@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -19,16 +19,12 @@ from calibration.store.engine import reading
 from consensus import wire
 from consensus.freezing import Opening, Wanted, freeze, publish
 from consensus.kafka.campaigns import AT_ONCE
-from consensus.kafka.snapshots import Follower, Publisher
-from consensus.metrics import Metrics
 from consensus.pipeline import decide
 from consensus.types import ReviewTask, Status
 from tests import simulated_world as world
 from tests.eventually import eventually
-from tests.kafka.lines import address, line
+from tests.kafka.followers import following, publishing
 from tests.kafka.rig import Rig
-
-__all__ = ["address", "line"]
 
 REQUESTS = 200
 BUDGET = 80
@@ -50,30 +46,6 @@ async def calibrating(line: Rig) -> AsyncIterator[asyncio.subprocess.Process]:
     finally:
         process.kill()
         await process.wait()
-
-
-@asynccontextmanager
-async def following(line: Rig) -> AsyncIterator[Follower]:
-    follower = Follower(line.settings, Metrics())
-    await follower.start()
-    task = asyncio.create_task(follower.run())
-    try:
-        yield follower
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await follower.stop()
-
-
-@asynccontextmanager
-async def publishing(line: Rig) -> AsyncIterator[Publisher]:
-    publisher = Publisher(line.settings)
-    await publisher.start()
-    try:
-        yield publisher
-    finally:
-        await publisher.stop()
 
 
 class Reviewer:
@@ -133,7 +105,7 @@ def offline(definition: Definition) -> tuple[certificates.Progress, list[int]]:
 async def test_a_campaign_ends_like_the_walk_offline_though_the_calibrator_is_killed_twice(line: Rig) -> None:
     """To the last label; then the class accepts under the certificate, and a second reader of the topic agrees."""
     decided = partial(decide, resources=world.resources(world.policy()))
-    async with publishing(line) as publisher, line.worker(decided), following(line) as follower:
+    async with publishing(line.settings) as publisher, line.worker(decided), following(line.settings) as follower:
         await publisher.publish(world.snapshot())
         async with calibrating(line):
             for i in range(REQUESTS):

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,10 @@ from consensus.settings import KafkaSettings
 from tests import simulated_world as world
 from tests.eventually import eventually
 from tests.kafka import loop_topics
+from tests.kafka.followers import following, publishing
 from tests.store.test_watch import certified
 
 LATE_S = 60.0
-
-
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def address(request: pytest.FixtureRequest) -> str:
-    """A broker: each test runs on the embedded one and on a real one."""
-    return str(request.getfixturevalue("broker" if request.param == "embedded" else "apache"))
 
 
 def state(kind: str, *, active: bool = True, cls: str = "default", certificate: str | None = None) -> ClassState:
@@ -42,18 +37,8 @@ def state(kind: str, *, active: bool = True, cls: str = "default", certificate: 
 @asynccontextmanager
 async def both(settings: KafkaSettings, metrics: Metrics | None = None) -> AsyncIterator[tuple[Follower, Publisher]]:
     """A running follower and a publisher."""
-    follower, publisher = Follower(settings, metrics or Metrics()), Publisher(settings)
-    await follower.start()
-    await publisher.start()
-    task = asyncio.create_task(follower.run())
-    try:
+    async with publishing(settings) as publisher, following(settings, metrics=metrics) as follower:
         yield follower, publisher
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await publisher.stop()
-        await follower.stop()
 
 
 async def say(publisher: Publisher, told: ClassState) -> None:

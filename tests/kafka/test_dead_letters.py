@@ -15,10 +15,7 @@ from consensus.kafka.topics import Topics
 from consensus.ledger.gates import GateState
 from consensus.settings import KafkaSettings
 from tests.kafka.decisions import Decider, request
-from tests.kafka.lines import address, line
 from tests.kafka.rig import Rig
-
-__all__ = ["address", "line"]
 
 RECORD = Incoming("p.requests", 3, 17, datetime(2026, 1, 1, tzinfo=UTC), b"key", b"value", (("x-call", b"1"),))
 SETTINGS = KafkaSettings(dead_letter_run=4, dead_letter_window=10, dead_letter_ratio=0.5)

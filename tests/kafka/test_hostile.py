@@ -8,11 +8,8 @@ from consensus.pipeline import Resources, decide
 from consensus.policy import PanelPolicy
 from tests.ballots import policy
 from tests.hostile import CASES, UNKNOWN_POLICY, good
-from tests.kafka.lines import address, line
 from tests.kafka.rig import Rig, header
 from tests.models_fake import member, says
-
-__all__ = ["address", "line"]
 
 BROKER_TAKES = 100_000
 """Bytes; a larger record never reaches the topic."""

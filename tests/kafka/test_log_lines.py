@@ -10,10 +10,7 @@ from structlog.testing import capture_logs
 
 from consensus.errors import StoreUnavailable
 from tests.kafka.decisions import Decider, request
-from tests.kafka.lines import address, line
 from tests.kafka.rig import Rig
-
-__all__ = ["address", "line"]
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 HEADERS = [("traceparent", f"00-{TRACE}-b7ad6b7169203331-01".encode())]

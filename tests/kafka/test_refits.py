@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calibration.snapshot import Snapshot
@@ -25,15 +23,6 @@ from consensus.settings import DriftSettings, RetentionSettings
 from tests.eventually import eventually
 from tests.loop_records import NOON, OPTIONS, TOPICS, Log, labelled_messages, outcome
 from tests.store.test_ingest import feed
-
-
-@pytest_asyncio.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    """A migrated store in a file."""
-    engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'store.sqlite'}")
-    await migrate(engine)
-    yield engine
-    await engine.dispose()
 
 
 class Topic:

@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calibration.rollback import Rollback, RollbackInvalid
 from calibration.snapshot import Snapshot
 from calibration.store import alarms, rollbacks, snapshots, tables
-from calibration.store.engine import create_engine, reading
-from calibration.store.migrate import migrate
+from calibration.store.engine import reading
 from consensus.errors import SnapshotRefused
 from consensus.kafka.rollbacks import roll_back
 from consensus.ledger.transactions import Transactions
 from consensus.settings import KafkaSettings
 from tests.eventually import eventually
 from tests.kafka import loop_topics
+from tests.kafka.followers import following, publishing
 from tests.kafka.test_calibrator import calibrator, running
-from tests.kafka.test_snapshots import following, in_use, publishing, snapshot
+from tests.kafka.test_snapshots import in_use, snapshot
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 MODELS = ("a", "b", "c")
-
-
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def address(request: pytest.FixtureRequest) -> str:
-    """A broker: each test runs on the embedded one and on a real one."""
-    return str(request.getfixturevalue("broker" if request.param == "embedded" else "apache"))
-
-
-@pytest_asyncio.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    """A migrated store in a file."""
-    made = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'store.sqlite'}")
-    await migrate(made)
-    yield made
-    await made.dispose()
 
 
 async def back(

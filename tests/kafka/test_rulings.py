@@ -12,11 +12,9 @@ from aiokafka.errors import KafkaError
 from consensus import wire
 from consensus.types import Outcome, OutcomeSource, ReviewTask, Ruling, Status
 from tests.eventually import eventually
+from tests.kafka.brokers import only_apache
 from tests.kafka.decisions import Decider, request
-from tests.kafka.lines import address, line, only_apache
 from tests.kafka.rig import Rig, header
-
-__all__ = ["address", "line"]
 
 
 async def asked(line: Rig, id_: str = "r1", *, partition: int = 0) -> ReviewTask:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import pytest
@@ -13,12 +10,12 @@ import pytest
 from calibration.refit import refit
 from calibration.snapshot import Snapshot
 from consensus.errors import BrokerUnavailable, SnapshotRefused
-from consensus.kafka.snapshots import Follower, Publisher, readable
+from consensus.kafka.snapshots import Follower, readable
 from consensus.metrics import Metrics
-from consensus.settings import KafkaSettings
 from tests.calibration.test_refit import NEWEST, ballots
 from tests.eventually import eventually
 from tests.kafka import loop_topics
+from tests.kafka.followers import following, publishing
 
 
 def snapshot(labels: int, *, name: str = "default") -> Snapshot:
@@ -27,39 +24,9 @@ def snapshot(labels: int, *, name: str = "default") -> Snapshot:
     return found.candidate
 
 
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def address(request: pytest.FixtureRequest) -> str:
-    """A broker: each test runs on the embedded one and on a real one."""
-    return str(request.getfixturevalue("broker" if request.param == "embedded" else "apache"))
-
-
 def in_use(follower: Follower, version: str | None) -> bool:
     """Whether the follower decides with this version; None: with none."""
     return (follower.current.version if follower.current else None) == version
-
-
-@asynccontextmanager
-async def following(settings: KafkaSettings, **options: object) -> AsyncIterator[Follower]:
-    follower = Follower(settings, options.pop("metrics", None) or Metrics(), **options)  # type: ignore[arg-type]
-    await follower.start()
-    task = asyncio.create_task(follower.run())
-    try:
-        yield follower
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await follower.stop()
-
-
-@asynccontextmanager
-async def publishing(settings: KafkaSettings) -> AsyncIterator[Publisher]:
-    publisher = Publisher(settings)
-    await publisher.start()
-    try:
-        yield publisher
-    finally:
-        await publisher.stop()
 
 
 async def test_a_published_snapshot_is_in_use_within_two_seconds(address: str, prefix: str) -> None:

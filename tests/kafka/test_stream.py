@@ -9,15 +9,13 @@ import asyncio
 import hashlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calibration.ballots import NONE_OF_THESE, Ballots
@@ -25,9 +23,8 @@ from calibration.classes import ClassState
 from calibration.refit import refit
 from calibration.rollback import Rollback
 from calibration.store import tables, verdicts
-from calibration.store.engine import create_engine, metadata, reading
+from calibration.store.engine import metadata, reading
 from calibration.store.gathering import SEPARATOR, gather
-from calibration.store.migrate import migrate
 from calibration.store.outcomes import UNUSABLE
 from consensus import wire
 from consensus.errors import StoreUnavailable
@@ -38,8 +35,8 @@ from consensus.ledger import Ledger
 from consensus.types import Outcome, Signal, Verdict
 from tests.eventually import eventually
 from tests.kafka import loop_topics
+from tests.kafka.followers import publishing
 from tests.kafka.test_calibrator import _over, calibrator, contents, ingested, running
-from tests.kafka.test_snapshots import publishing
 from tests.loop_records import NOON, OPTIONS, outcome, signal, verdict
 
 SECONDS = 600.0
@@ -47,21 +44,6 @@ SECONDS = 600.0
 
 Message = Signal | Verdict | Outcome
 Key = tuple[str, str]
-
-
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def address(request: pytest.FixtureRequest) -> str:
-    """A broker: each test runs on the embedded one and on a real one."""
-    return str(request.getfixturevalue("broker" if request.param == "embedded" else "apache"))
-
-
-@pytest_asyncio.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    """A migrated store in a file."""
-    made = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'store.sqlite'}")
-    await migrate(made)
-    yield made
-    await made.dispose()
 
 
 def stream(requests: int, *, seed: int = 3) -> list[Message]:

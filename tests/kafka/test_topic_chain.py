@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calibration.store import chain, tables
-from calibration.store.engine import create_engine
-from calibration.store.migrate import migrate
 from consensus import wire
 from consensus.kafka.dump import dump
 from consensus.kafka.intake import Record
@@ -22,21 +15,6 @@ from consensus.settings import KafkaSettings
 from tests.kafka import loop_topics
 from tests.kafka.test_calibrator import _no_ledger
 from tests.loop_records import verdict
-
-
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def address(request: pytest.FixtureRequest) -> str:
-    """A broker: each test runs on the embedded one and on a real one."""
-    return str(request.getfixturevalue("broker" if request.param == "embedded" else "apache"))
-
-
-@pytest_asyncio.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
-    """A migrated store in a file."""
-    made = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'store.sqlite'}")
-    await migrate(made)
-    yield made
-    await made.dispose()
 
 
 async def ingest(settings: KafkaSettings, engine: AsyncEngine) -> None:

@@ -18,11 +18,9 @@ from consensus.kafka.plant import Flow
 from consensus.ledger.claims import Claims
 from consensus.types import Vote
 from tests.eventually import eventually
+from tests.kafka.brokers import only_apache
 from tests.kafka.decisions import Decider, request
-from tests.kafka.lines import address, line, only_apache
 from tests.kafka.rig import Rig, header
-
-__all__ = ["address", "line"]
 
 
 async def test_a_request_becomes_a_verdict(line: Rig) -> None:
