@@ -11,19 +11,17 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 
 import numpy as np
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
 from calibration import certificates
 from calibration.certificates import Campaign, Progress
-from calibration.frozen import Frozen
+from calibration.frozen import Frozen, parsed
 from calibration.sampling import uniform
 from calibration.snapshot import Snapshot, SnapshotCertificate
 from calibration.tally import Floats
-
-T = TypeVar("T", bound=Frozen)
 
 EXCLUSION_SHARE = 0.1
 """Part of a campaign's δ that is spent on finding domains that do not belong into the class."""
@@ -109,7 +107,7 @@ class Definition(Frozen):
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """Read `to_json`. Raises CampaignInvalid."""
-        found = _read(cls, data)
+        found = parsed(cls, data, CampaignInvalid)
         if found.digest != found.content_digest():
             raise CampaignInvalid(f"the definition of {found.id} was changed after it was frozen")
         return found
@@ -139,7 +137,7 @@ class Missing(Frozen):
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """Read `to_json`. Raises CampaignInvalid."""
-        return _read(cls, data)
+        return parsed(cls, data, CampaignInvalid)
 
 
 class End(Frozen):
@@ -168,7 +166,7 @@ class End(Frozen):
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """Read `to_json`. Raises CampaignInvalid."""
-        return _read(cls, data)
+        return parsed(cls, data, CampaignInvalid)
 
 
 Part = Definition | Missing | End
@@ -293,14 +291,6 @@ def _excluded(definition: Definition, progress: Progress, wrong: Floats) -> tupl
             n, errors = audits.get(item.domain, (0, 0))
             audits[item.domain] = (n + 1, errors + int(error))
     return certificates.excluded(audits, alpha=definition.alpha, delta=definition.share * EXCLUSION_SHARE)
-
-
-def _read(kind: type[T], data: bytes) -> T:
-    try:
-        return kind.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CampaignInvalid(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
 
 
 def _canonical(tree: object) -> bytes:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
-from calibration.frozen import Frozen
+from calibration.frozen import Frozen, parsed
 
 PREFIX = "class/"
 
@@ -48,11 +48,7 @@ class ClassState(Frozen):
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """Read `to_json`. Raises ClassInvalid."""
-        try:
-            return cls.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ClassInvalid(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        return parsed(cls, data, ClassInvalid)
 
 
 def named(key: str) -> tuple[str, str]:

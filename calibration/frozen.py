@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+T = TypeVar("T", bound="Frozen")
 
 
 class Frozen(BaseModel):
@@ -19,3 +21,15 @@ class Frozen(BaseModel):
         for name in set(copy.__dict__) - set(type(self).model_fields):
             del copy.__dict__[name]
         return copy
+
+
+def parsed(kind: type[T], data: bytes, invalid: type[ValueError], *, faults: int = 1) -> T:
+    """JSON as a value of ``kind``.
+
+    Raises ``invalid`` with the first ``faults`` faults and their paths, and none of the values.
+    """
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[:faults]
+        raise invalid("; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in first)) from error

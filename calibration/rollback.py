@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
-from calibration.frozen import Frozen
+from calibration.frozen import Frozen, parsed
 
 PREFIX = "rollback/"
 
@@ -40,8 +40,4 @@ class Rollback(Frozen):
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """Read `to_json`. Raises RollbackInvalid."""
-        try:
-            return cls.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise RollbackInvalid(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        return parsed(cls, data, RollbackInvalid)

@@ -10,12 +10,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Self
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
 from calibration.aggregators.vote_weights import VoteWeights
 from calibration.correlation import POOLED, Correlations
 from calibration.curve import Curve
-from calibration.frozen import Frozen
+from calibration.frozen import Frozen, parsed
 from calibration.lazy import LazyPlan, restricted
 from calibration.member_confidence import MemberCurves
 from calibration.reliability import Reliability
@@ -120,10 +120,7 @@ class Snapshot(Frozen):
     @classmethod
     def from_json(cls, data: bytes) -> Self:
         """Read `to_json`. Raises SnapshotInvalid: not JSON, another format, NaN, a missing part, a changed content."""
-        try:
-            snapshot = cls.model_validate_json(data)
-        except ValidationError as error:
-            raise SnapshotInvalid(_faults(error)) from error
+        snapshot = parsed(cls, data, SnapshotInvalid, faults=3)
         if snapshot.format != FORMAT:
             raise SnapshotInvalid(f"format {snapshot.format} is not the supported format {FORMAT}")
         if snapshot.version != content_version(snapshot):
@@ -263,12 +260,6 @@ def content_version(snapshot: Snapshot) -> str:
 def _canonical(snapshot: Snapshot, without: str | None = None) -> bytes:
     tree = snapshot.model_dump(mode="json", by_alias=True, exclude={without} if without else None)
     return json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def _faults(error: ValidationError) -> str:
-    """The first faults of a validation error with their paths, and none of the values."""
-    lines = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:3]]
-    return "; ".join(lines)
 
 
 def _leader(probabilities: list[float], votes: Sequence[int]) -> int | None:
