@@ -32,12 +32,12 @@ async def ask(
 ) -> dict[str, Answer]:
     """Ask ``members`` and return what each said by ``deadline`` (seconds of the running loop's clock), by name.
 
-    A member whose answer is already in ``log`` is not asked again. A member that has not answered by the deadline has
-    failed with ``timeout``. Once ``enough`` says so, the calls still running are cut off: each is recorded as
-    ``cancelled``, with the attempts that were made, and is never made again. Errors that are not ModelError are bugs or
-    a store that does not answer; they end the whole call and reach the caller as they are.
+    A member whose answer is already in ``log`` is not asked again. The calls still running at the deadline, or once
+    ``enough`` says so, are cut off: each is recorded as ``timeout`` or ``cancelled``, with the attempts that were made,
+    and is never made again. Errors that are not ModelError are bugs or a store that does not answer; they end the whole
+    call and reach the caller as they are.
     """
-    cut = None if enough is None else asyncio.Event()
+    cut = _Cut()
     tasks = {
         asyncio.create_task(_one(member, prompt, log, deadline, budget, cut), name=key(member.policy.name)): member
         for member in members
@@ -46,22 +46,19 @@ async def ask(
     waiting = set(tasks)
     try:
         while waiting:
-            left = deadline + GRACE_S - asyncio.get_running_loop().time()
-            done, waiting = await asyncio.wait(waiting, timeout=max(left, 0), return_when=asyncio.FIRST_COMPLETED)
+            left = None if cut.made else max(0.0, deadline + GRACE_S - asyncio.get_running_loop().time())
+            done, waiting = await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 answers[tasks[task].policy.name] = task.result()
                 if arrived is not None:
                     arrived(task.result())
             if not done:
-                break
-            if enough is not None and cut is not None and not cut.is_set() and waiting:
-                names = {tasks[task].policy.name for task in waiting}
-                if enough(answers, names):
-                    cut.set()
+                cut.make(Failure.TIMEOUT, "it had not answered by the deadline")
+            elif waiting and not cut.made and enough is not None:
+                if enough(answers, {tasks[task].policy.name for task in waiting}):
+                    cut.make(Failure.CANCELLED, "its vote could not change the route any more")
     finally:
         await _end(tasks)
-    for task in waiting:
-        answers[tasks[task].policy.name] = failed(tasks[task], prompt, Failure.TIMEOUT)
     return answers
 
 
@@ -85,9 +82,32 @@ def failed(member: Member, prompt: Prompt, failure: Failure, error: ModelError |
     )
 
 
-async def _one(
-    member: Member, prompt: Prompt, log: CallLog, deadline: float, budget: Budget, cut: asyncio.Event | None
-) -> Answer:
+class _Cut:
+    """Ends the calls that still run, once."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._failure, self._reason = Failure.CANCELLED, ""
+
+    @property
+    def made(self) -> bool:
+        return self._event.is_set()
+
+    def make(self, failure: Failure, reason: str) -> None:
+        self._failure, self._reason = failure, reason
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+    def error(self, share: _Share) -> ModelError:
+        """What a call that was cut off ends in; ``share``: what it had used up."""
+        error = ModelError(self._failure, self._reason, cost=share.cost)
+        error.attempts = share.calls
+        return error
+
+
+async def _one(member: Member, prompt: Prompt, log: CallLog, deadline: float, budget: Budget, cut: _Cut) -> Answer:
     call = key(member.policy.name)
     known = await log.paid(call, deadline=deadline)
     if known is not None:
@@ -95,10 +115,7 @@ async def _one(
         return known
     started = asyncio.get_running_loop().time()
     try:
-        if cut is None:
-            answer = await member.model.ask(prompt, deadline=deadline, budget=budget)
-        else:
-            answer = await _unless(cut, member, prompt, deadline, budget)
+        answer = await _unless(cut, member, prompt, deadline, budget)
     except ModelError as error:
         answer = failed(member, prompt, error.failure, error)
         elapsed = asyncio.get_running_loop().time() - started
@@ -107,7 +124,7 @@ async def _one(
     return answer
 
 
-async def _unless(cut: asyncio.Event, member: Member, prompt: Prompt, deadline: float, budget: Budget) -> Answer:
+async def _unless(cut: _Cut, member: Member, prompt: Prompt, deadline: float, budget: Budget) -> Answer:
     """The member's answer, unless the cut comes first: then its call is cancelled, which is raised as a ModelError."""
     share = _Share(budget)
     asking = asyncio.ensure_future(member.model.ask(prompt, deadline=deadline, budget=share))
@@ -118,9 +135,7 @@ async def _unless(cut: asyncio.Event, member: Member, prompt: Prompt, deadline: 
             return asking.result()
     finally:
         await _end((asking, cutting))
-    error = ModelError(Failure.CANCELLED, "its vote could not change the route any more", cost=share.cost)
-    error.attempts = share.calls
-    raise error
+    raise cut.error(share)
 
 
 class _Share(Budget):

@@ -1,18 +1,20 @@
-"""The panel while the store is away: a paid answer that cannot be kept yet takes no other call down with it."""
+"""The panel while the store is away, or a model does not end: every call that is paid for is kept, and made once."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
 
+from consensus import answers
+from consensus import panel as asking
 from consensus.errors import StoreUnavailable
 from consensus.ledger import StoredLog
 from consensus.ledger.answers import Found
 from consensus.models import Member
-from consensus.models.protocol import Budget, Model, Prompt
+from consensus.models.protocol import Budget, MemoryLog, Model, Prompt
 from consensus.pipeline import Resources, decide
-from consensus.policy import PanelPolicy
-from consensus.types import Answer, LabelKind, Request
+from consensus.policy import BudgetPolicy, PanelPolicy
+from consensus.types import Answer, Failure, LabelKind, Request
 from tests.ballots import policy, request
 from tests.models_fake import Scripted, member, says
 
@@ -38,6 +40,16 @@ class Away:
             raise StoreUnavailable("away")
         self.kept.append(paid.call)  # type: ignore[attr-defined]  # it is the Paid that StoredLog made
         return True
+
+
+class Deaf:
+    """A model that has been called and ends neither with an answer nor at its deadline."""
+
+    async def ask(self, prompt: Prompt, *, deadline: float, budget: Budget) -> Answer:
+        budget.take_call()
+        budget.add_cost(0.5)
+        await asyncio.Event().wait()
+        raise AssertionError("nobody wakes it")
 
 
 class After:
@@ -81,3 +93,14 @@ async def test_right_before_a_call_the_store_is_asked_where_what_is_known_is_old
     log = StoredLog(store, ("default", "r", "hash"), since=float("-inf"))  # type: ignore[arg-type]  # duck of Answers
     assert await decided(request(), members, log) == [LabelKind.ANSWER] * 3
     assert sorted(store.kept) == ["panel:b", "panel:c"]
+
+
+async def test_a_call_that_is_cut_off_at_the_deadline_is_paid_for() -> None:
+    """It is kept as a timeout with its attempt and its cost, so that the ledger knows of every call that was made."""
+    log, now = MemoryLog(), asyncio.get_running_loop().time()
+    members = [replace(member("deaf", says("A")), model=Deaf()), member("quick", says("A"))]
+    prompt = answers.prompt(request(), "nonce")
+    said = await asking.ask(members, prompt, log=log, deadline=now, budget=Budget(BudgetPolicy()))
+    assert (said["deaf"].failure, said["deaf"].attempts, said["deaf"].cost) == (Failure.TIMEOUT, 1, 0.5)
+    assert log.recorded("panel:deaf") == said["deaf"]
+    assert said["quick"].attempts == 1

@@ -22,6 +22,9 @@ from tests.faults.rig import LOOK_S, PANEL, Rig
 WORKERS = ("worker-0", "worker-1", "worker-2")
 IN_FLIGHT = 20
 
+LONG_MS = 3_600_000
+"""Deadline of what waits in a backlog: all of it is to be decided, none to expire."""
+
 RSS_GROWTH_MB = 60
 """A worker's growth from its first decisions to the end of a backlog, whatever waits in the topic."""
 
@@ -96,7 +99,7 @@ class Memory:
 
 async def backlog(house: Rig, *, requests: int, warm: int, in_flight: int) -> Memory:
     """One worker works off requests that were there before it; its memory, also printed. ``warm``: after so many."""
-    await house.send(house.request(f"r-{number}") for number in range(requests))
+    await house.send(house.request(f"r-{number}", deadline_ms=LONG_MS) for number in range(requests))
     worker = await house.start("worker", in_flight=in_flight)
     async with sampled(worker.pid) as sizes:
         await house.settled_to(requests - warm)
