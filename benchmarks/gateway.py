@@ -1,9 +1,10 @@
 """What gRPC Decide adds to a decision: from the call to the verdict when models answer at once.
 
-    python benchmarks/gateway.py [--broker HOST:PORT] [--rates 1,20,100] [--seconds 5] [--json]
+    python benchmarks/gateway.py [--broker HOST:PORT] [--store URL] [--rates 1,20,100] [--seconds 5] [--json]
 
-Worker, and gateway with its callers, are a process each, on one SQLite store; without ``--broker`` on the embedded one,
-which answers fetches at once instead of holding them back, so that idle consumers cost CPU there. Milliseconds.
+Worker, and gateway with its callers, are a process each, on one store (SQLite; ``--store`` names an empty database in
+its place); without ``--broker`` on the embedded one, which answers fetches at once instead of holding them back, so
+that idle consumers cost CPU there. Milliseconds.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ async def at_rate(stub: ConsensusServiceStub, rate: float, seconds: float) -> di
 
 async def measure(options: argparse.Namespace, folder: Path) -> list[dict[str, float]]:
     """One row for each rate."""
-    name, store = f"bench-{uuid.uuid4().hex[:8]}", f"sqlite+aiosqlite:///{folder / 'store.sqlite'}"
+    name, store = f"bench-{uuid.uuid4().hex[:8]}", options.store or f"sqlite+aiosqlite:///{folder / 'store.sqlite'}"
     async with nullcontext(options.broker) if options.broker else embedded_broker() as address:
         kafka = KafkaSettings(bootstrap_servers=address, prefix=name, group=name, instance_id=name)
         await create_topics(kafka)
@@ -143,7 +144,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--work", help=argparse.SUPPRESS)
-    parser.add_argument("--store", help=argparse.SUPPRESS)
+    parser.add_argument("--store")
     options = parser.parse_args()
     if options.work:
         asyncio.run(work(KafkaSettings.model_validate_json(options.work), options.store))
