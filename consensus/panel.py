@@ -54,12 +54,15 @@ async def ask(
                     arrived(task.result())
             if not done:
                 cut.make(Failure.TIMEOUT, "it had not answered by the deadline")
-            elif waiting and not cut.made and enough is not None:
-                if enough(answers, {tasks[task].policy.name for task in waiting}):
-                    cut.make(Failure.CANCELLED, "its vote could not change the route any more")
+            elif waiting and not cut.made and enough is not None and enough(answers, _names(waiting, tasks)):
+                cut.make(Failure.CANCELLED, "its vote could not change the route any more")
     finally:
         await _end(tasks)
     return answers
+
+
+def _names(waiting: Collection[asyncio.Task[Answer]], tasks: Mapping[asyncio.Task[Answer], Member]) -> set[str]:
+    return {tasks[task].policy.name for task in waiting}
 
 
 def key(name: str) -> str:
