@@ -96,10 +96,10 @@ on the very ballots that they are scored on gain .017, .028, .019, and 3,310 lab
 | 16 of them, ridge 128; 16 × votes, ridge 32 | +.003 to +.005 ± .004; +.002 to +.005 ± .004 | no |
 | wording of the replies (characters, hedges, contrasts, digits) × models, on top of the fit | −.014, −.020 | no |
 
-The wording holds on the other half, which was looked at three times (4,000 labels: −.007 ± .004 on 5 families, −.006 ±
-.004 on 9; accuracy +.2 ± .3 points, each), and is left out all the same: the recordings are free chains of thought where we
-ask for brief reasons, and no vote that is still to come could be left unheard any more, since its wording might change
-the route.
+The wording holds on the other half, which was looked at three times (4,000 labels: −.007 ± .004 on 5 families,
+−.006 ± .004 on 9; accuracy +.2 ± .3 points, each), and is left out all the same: the recordings are free chains of
+thought where we ask for brief reasons, and no vote that is still to come could be left unheard any more, since its
+wording might change the route.
 """
 
 
