@@ -14,6 +14,7 @@ from consensus.dispute import Dispute
 from consensus.errors import ModelError
 from consensus.models import Member
 from consensus.models.protocol import Budget, CallLog, Prompt
+from consensus.patience import to_the_last
 from consensus.policy import ArbiterPolicy
 from consensus.types import Answer, ArbiterCall, Arbitration
 
@@ -104,13 +105,8 @@ class Hearing:
         return self._arbitration(decision, winner, tuple(heard.values()))
 
     async def _hear_all(self) -> dict[tuple[str, str], Heard]:
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = {order: group.create_task(self._compare(order)) for order in self._orders}
-        except ExceptionGroup as group_error:
-            # Only the call log raises here; its caller knows StoreUnavailable, not a group of them.
-            raise group_error.exceptions[0] from group_error
-        return {(first.id, second.id): task.result() for (first, second), task in tasks.items()}
+        heard = await to_the_last(self._compare(order) for order in self._orders)
+        return {(first.id, second.id): one for (first, second), one in zip(self._orders, heard, strict=True)}
 
     def _look_alike(self) -> bool:
         """Whether candidates cannot be told apart once they are sanitised: then nothing is to be asked."""

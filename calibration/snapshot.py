@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -263,8 +264,10 @@ def _canonical(snapshot: Snapshot, without: str | None = None) -> bytes:
 
 
 def _leader(probabilities: list[float], votes: Sequence[int]) -> int | None:
+    if not math.isfinite(sum(probabilities)):  # one NaN may stand anywhere in a sorted list
+        return None
     ranked = sorted(probabilities, reverse=True)
-    if len(ranked) > 1 and not ranked[1] < ranked[0] - TIE:  # so that NaN leads nowhere
+    if len(ranked) > 1 and ranked[0] - ranked[1] <= TIE:
         return None
     top = probabilities.index(ranked[0])
     return top if top in votes else None

@@ -7,7 +7,6 @@ both; anything else (a flip, a failure, no budget, an unreadable reply) is *not 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from consensus.errors import ModelError
 from consensus.models import Member
 from consensus.models.protocol import Budget, CallLog, Prompt, call_headers, template_hash
 from consensus.panel import failed
+from consensus.patience import to_the_last
 from consensus.types import Answer, LabelValue, Message, Request
 
 TEMPLATE = "equivalence-judge/1"
@@ -61,13 +61,9 @@ class Judge:
         pairs = self._undecided(values)
         if not pairs or len(pairs) > MAX_PAIRS or not self.budget.allows(2 * len(pairs)):
             return {}
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = {pair: group.create_task(self._compare(*texts)) for pair, texts in pairs.items()}
-        except ExceptionGroup as errors:
-            # Only the call log raises here; its caller knows StoreUnavailable and Fenced, not a group of them.
-            raise errors.exceptions[0] from errors
-        return {pair: task.result() for pair, task in tasks.items()}
+        orders = [order for a, b in pairs.values() for order in ((a, b), (b, a))]
+        said = await to_the_last(self._ask(*order) for order in orders)
+        return {pair: _agreed(forth, back) for pair, forth, back in zip(pairs, said[::2], said[1::2], strict=True)}
 
     def _undecided(self, values: Sequence[LabelValue | None]) -> dict[tuple[int, int], tuple[str, str]]:
         """The first pair of positions for each pair of different texts that rules leave undecided."""
@@ -80,12 +76,6 @@ class Judge:
 
     def _open(self, a: str, b: str) -> bool:
         return answers.sameness(self.request.answer, a, b, question(self.request)) is Sameness.UNDECIDED
-
-    async def _compare(self, a: str, b: str) -> Sameness:
-        forth, back = await asyncio.gather(self._ask(a, b), self._ask(b, a))
-        if forth is None or forth is not back:
-            return Sameness.UNDECIDED
-        return Sameness.SAME if forth else Sameness.DIFFERENT
 
     async def _ask(self, first: str, second: str) -> bool | None:
         key = f"judge:{_digest(first)}:{_digest(second)}"
@@ -112,6 +102,13 @@ class Judge:
             Message(role="user", content=data),
         )
         return Prompt(messages, TEMPLATE, HASH, SCHEMA, headers=call_headers(self.request))
+
+
+def _agreed(forth: bool | None, back: bool | None) -> Sameness:
+    """Both orders must say the same."""
+    if forth is None or forth is not back:
+        return Sameness.UNDECIDED
+    return Sameness.SAME if forth else Sameness.DIFFERENT
 
 
 def _said(answer: Answer) -> bool | None:

@@ -130,6 +130,8 @@ async def _one(member: Member, prompt: Prompt, log: CallLog, deadline: float, bu
 async def _unless(cut: _Cut, member: Member, prompt: Prompt, deadline: float, budget: Budget) -> Answer:
     """The member's answer, unless the cut comes first: then its call is cancelled, which is raised as a ModelError."""
     share = _Share(budget)
+    if cut.made:
+        raise cut.error(share)
     asking = asyncio.ensure_future(member.model.ask(prompt, deadline=deadline, budget=share))
     cutting = asyncio.ensure_future(cut.wait())
     try:

@@ -1,9 +1,9 @@
-"""Trying again what may work later: for as long as it takes, or until a deadline."""
+"""Trying again what may work later, for as long as it takes or until a deadline; hearing out what was begun."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import structlog
@@ -52,3 +52,16 @@ async def patiently(call: Callable[[], Awaitable[R]], doing: str, *, until: floa
             if not backoff.fits(until):
                 raise
         await backoff.wait()
+
+
+async def to_the_last(calls: Iterable[Awaitable[R]]) -> list[R]:
+    """Await calls side by side; their results in order. The first error is raised once all have ended: cancelling the
+    others would lose what they have paid for.
+    """
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    results: list[R] = []
+    for one in ended:
+        if isinstance(one, BaseException):
+            raise one
+        results.append(one)
+    return results

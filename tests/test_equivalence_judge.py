@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -118,3 +119,25 @@ async def test_its_calls_say_whose_they_are() -> None:
     oracle = Oracle({FIRST: True, SECOND: True})
     await judge(oracle).judged([FIRST, SECOND])
     assert [prompt.headers for prompt in oracle.prompts] == [call_headers(request(answer=TEXT))] * 2
+
+
+class Down(MemoryLog):
+    """Its first write fails, as that of a store that is away; the answer stays in memory."""
+
+    failed = False
+
+    async def record(self, key: str, answer: Answer, *, deadline: float = 0.0) -> None:
+        self.answers[key] = answer
+        if not self.failed:
+            self.failed = True
+            raise StoreUnavailable("away")
+
+
+async def test_a_write_that_fails_leaves_no_call_behind_and_loses_none() -> None:
+    """The other order is heard out, so that another try asks nobody again."""
+    oracle, log = Oracle({FIRST: True, SECOND: True}), Down()
+    with pytest.raises(StoreUnavailable):
+        await judge(oracle, log=log).judged([FIRST, SECOND])
+    assert len(asyncio.all_tasks()) == 1
+    assert await judge(oracle, log=log).judged([FIRST, SECOND]) == {(0, 1): Sameness.SAME}
+    assert len(oracle.prompts) == 2

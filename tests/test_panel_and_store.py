@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from consensus import answers
@@ -50,6 +51,20 @@ class Deaf:
         budget.add_cost(0.5)
         await asyncio.Event().wait()
         raise AssertionError("nobody wakes it")
+
+
+class Looking(MemoryLog):
+    """Looks into the store for one member until it is told what there is."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__()
+        self._call = call
+        self.found = asyncio.Event()
+
+    async def paid(self, key: str, *, deadline: float = 0.0) -> Answer | None:
+        if key == self._call:
+            await self.found.wait()
+        return self.recorded(key)
 
 
 class After:
@@ -104,3 +119,17 @@ async def test_a_call_that_is_cut_off_at_the_deadline_is_paid_for() -> None:
     assert (said["deaf"].failure, said["deaf"].attempts, said["deaf"].cost) == (Failure.TIMEOUT, 1, 0.5)
     assert log.recorded("panel:deaf") == said["deaf"]
     assert said["quick"].attempts == 1
+
+
+async def test_no_call_is_begun_once_the_panel_is_cut_off() -> None:
+    """A member that is still looking into the store then is recorded as never asked."""
+    members, log = [member("late", says("A")), member("quick", says("A"))], Looking("panel:late")
+    prompt, budget = answers.prompt(request(), "nonce"), Budget(BudgetPolicy())
+
+    def enough(said: Mapping[str, Answer], waiting: Collection[str]) -> bool:
+        asyncio.get_running_loop().call_soon(log.found.set)
+        return set(said) == {"quick"} and waiting == {"late"}
+
+    said = await asking.ask(members, prompt, log=log, deadline=float("inf"), budget=budget, enough=enough)
+    assert (said["late"].failure, said["late"].attempts) == (Failure.CANCELLED, 0)
+    assert (budget.calls, [made.model.calls for made in members if isinstance(made.model, Scripted)]) == (1, [0, 1])

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, delete, or_, select, tuple_, update
@@ -70,6 +71,14 @@ class Batch:
     gone: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Release:
+    """What `Claims.release` was asked for."""
+
+    partitions: tuple[int, ...] | None
+    finishing: tuple[Key, ...]
+
+
 class Standing(StrEnum):
     """What the record that asked must do."""
 
@@ -119,19 +128,32 @@ def _taken_over(asked: Asked, run: str) -> Claim:
 
 
 class Claims:
-    """Claims of one process ``run``. Every method is one transaction and raises StoreUnavailable."""
+    """Claims of one process ``run``. Every method raises StoreUnavailable, and nothing of it is half done then."""
 
     def __init__(self, transactions: Transactions, *, run: str, poison: int) -> None:
         self._transactions = transactions
         self.run = run
         self._poison = poison
-        self._asking: Grouped[Batch, list[tuple[Standing, Claim]]] = Grouped(self._claim, most=LANES)
+        self._asking: Grouped[Batch | Release, list[tuple[Standing, Claim]]] = Grouped(self._in_order, most=LANES)
 
     async def claim(
         self, asked: Sequence[Asked], *, now: datetime, gone: Collection[str] = ()
     ) -> list[tuple[Standing, Claim]]:
         """Claim the ids of a batch of records in their order; what other lanes ask meanwhile shares a transaction."""
         return await self._asking.put(Batch(tuple(asked), now, frozenset(gone)))
+
+    async def _in_order(self, asked: Sequence[Batch | Release]) -> Sequence[list[tuple[Standing, Claim]]]:
+        """Claims and releases in the order in which they were asked for; the claims between two releases together."""
+        results: list[list[tuple[Standing, Claim]]] = []
+        for kind, some in groupby(asked, key=type):
+            if kind is Batch:
+                results += await self._claim([one for one in some if isinstance(one, Batch)])
+                continue
+            for one in some:
+                if isinstance(one, Release):
+                    await self._release(one)
+                    results.append([])
+        return results
 
     async def _claim(self, batches: Sequence[Batch]) -> Sequence[list[tuple[Standing, Claim]]]:
         async with self._transactions.begin("claiming") as connection:
@@ -162,21 +184,24 @@ class Claims:
         async with self._transactions.read("reading a claim") as connection:
             return (await _read(connection, [key])).get(key)
 
-    @to_the_end
     async def release(self, partitions: Collection[int] | None = None, *, finishing: Collection[Key] = ()) -> None:
         """Give up cleanly what this process has claimed in the partitions (None: everywhere) and not yet decided.
 
-        The calls of the ids in ``finishing`` run on here, and whoever gets their partition waits for the answers.
+        The calls of the ids in ``finishing`` run on here, and whoever gets their partition waits for the answers. What
+        was claimed before is given up, also for who has left; what is claimed after stays.
         """
+        named = None if partitions is None else tuple(sorted(partitions))
+        await self._asking.put(Release(named, tuple(sorted(finishing))))
+
+    async def _release(self, release: Release) -> None:
         mine = or_(T.run == self.run, T.finishing == self.run)
-        if partitions is not None:
-            mine = and_(mine, T.log_partition.in_(sorted(partitions)))
+        if release.partitions is not None:
+            mine = and_(mine, T.log_partition.in_(release.partitions))
         in_order = select(T.tenant, T.request_id).where(mine).order_by(T.tenant, T.request_id).with_for_update()
-        await self._asking.settled()  # finds every claim that was begun before, also for who has left
         async with self._transactions.begin("releasing claims") as connection:
             await connection.execute(in_order)  # two processes never wait for one another in a circle
             await connection.execute(update(tables.claims).where(mine).values(run=None, finishing=None))
-            for keys in _slices(sorted(finishing), BITE):
+            for keys in _slices(release.finishing, BITE):
                 promised = tuple_(T.tenant, T.request_id).in_(keys)
                 undecided = and_(T.run.is_(None), T.finishing.is_(None), T.closed.is_(False), ~_decided())
                 await connection.execute(update(tables.claims).where(promised, undecided).values(finishing=self.run))

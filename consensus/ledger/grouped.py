@@ -35,11 +35,6 @@ class Grouped(Generic[T, R]):
             self._writer = asyncio.create_task(self._drain(), name="ledger-write")
         return await future
 
-    async def settled(self) -> None:
-        """Wait until nothing that was put is still to be written."""
-        while self._writer is not None and not self._writer.done():
-            await asyncio.wait([self._writer])
-
     async def _drain(self) -> None:
         while self._queue:
             batch, self._queue = self._queue[: self._room], self._queue[self._room :]

@@ -51,8 +51,24 @@ def _finished(task: asyncio.Task[Any]) -> None:
         task.exception()  # seen, also where the caller has left
 
 
+class _Turns(AbstractAsyncContextManager[None]):
+    """Lets one in at a time, first come, first served; TimeoutError for who has waited ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        self._lock = asyncio.Lock()
+        self._seconds = seconds
+
+    async def __aenter__(self) -> None:
+        async with asyncio.timeout(self._seconds):
+            await self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 class Transactions:
-    """Transactions of at most ``timeout_s`` seconds each, waiting for a connection included."""
+    """Transactions of at most ``timeout_s`` seconds each, waiting for a connection included; on SQLite only the wait
+    of a writer for those before it in this process."""
 
     def __init__(self, engine: AsyncEngine, timeout_s: float) -> None:
         self._engine = engine
@@ -60,7 +76,7 @@ class Transactions:
         alone = engine.dialect.name == "sqlite"
         self._timeout_s = None if alone else timeout_s
         # SQLite lets one writer in at a time, and whoever finds it busy sleeps for up to 100 ms before it looks again.
-        self._writers: AbstractAsyncContextManager[object] = asyncio.Lock() if alone else nullcontext()
+        self._writers: AbstractAsyncContextManager[None] = _Turns(timeout_s) if alone else nullcontext()
 
     def begin(self, doing: str) -> AbstractAsyncContextManager[AsyncConnection]:
         """Commit at the end, roll back on an error. Raises StoreUnavailable naming what was being done, never a URL."""
@@ -76,7 +92,7 @@ class Transactions:
 
     @asynccontextmanager
     async def _begin(
-        self, engine: AsyncEngine, doing: str, bound_s: float | None, turn: AbstractAsyncContextManager[object]
+        self, engine: AsyncEngine, doing: str, bound_s: float | None, turn: AbstractAsyncContextManager[None]
     ) -> AsyncIterator[AsyncConnection]:
         try:
             async with asyncio.timeout(bound_s), turn, engine.begin() as connection:

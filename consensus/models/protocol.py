@@ -91,7 +91,7 @@ class Model(Protocol):
 class CallLog(Protocol):
     """Answers recorded for one request: a call whose answer is here is never paid for again (I5).
 
-    Keys name the call: ``panel:<model>``, ``arbiter:<name>:<purpose>:<order>``, ``judge:<i>:<j>``.
+    Keys name the call: ``panel:<model>``, ``arbiter:<name>:<purpose>:<order>``, ``judge:<digest>:<digest>``.
     """
 
     def recorded(self, key: str) -> Answer | None:

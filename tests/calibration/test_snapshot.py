@@ -30,6 +30,16 @@ def ask(snapshot: Snapshot, votes: list[int], **changes: object) -> Posterior | 
     return snapshot.posterior(models, votes, 4, **arguments)  # type: ignore[arg-type]
 
 
+def test_weights_that_are_no_numbers_lead_nowhere(snapshot: Snapshot) -> None:
+    """Nobody is said to lead, with no confidence."""
+    closed = snapshot.aggregators["closed"]
+    weights = closed.weights.model_copy(update={"steps": tuple(np.full(len(closed.weights.steps), np.nan))})
+    broken = closed.model_copy(update={"weights": weights})
+    found = ask(snapshot.model_copy(update={"aggregators": {"closed": broken}}), [1, 1, 0])
+    assert found is not None
+    assert (found.top, found.confidence) == (None, None)
+
+
 def test_a_unanimous_ballot_is_surer_than_a_split_one(snapshot: Snapshot) -> None:
     """In closed form the odds of m0 against m1 are 27 to 7, and 1 for each other option."""
     unanimous, split = ask(snapshot, [2, 2, 2]), ask(snapshot, [2, 1, ABSTAINED])

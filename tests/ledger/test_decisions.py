@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from calibration.store.engine import create_engine
@@ -18,6 +20,7 @@ from consensus.ledger import Asked, Ledger, StoredLog, Version
 from consensus.ledger.gates import GateState
 from consensus.ledger.grouped import Grouped
 from consensus.ledger.rulings import Arrived, Effect, Recorded
+from consensus.ledger.transactions import Transactions
 from consensus.types import Answer
 from tests.eventually import eventually
 
@@ -349,6 +352,19 @@ async def test_callers_that_leave_hold_nothing(ledger: Ledger, other: Ledger) ->
             await other.runs.beat("b")
 
 
+async def test_what_is_claimed_after_a_release_stays_claimed(ledger: Ledger, other: Ledger) -> None:
+    """A partition may come back while its release still waits for the store: its new claims are not given up."""
+    later = Asked("t", "later", "hash", ASKED.partition, ASKED.offset + 1)
+    calls = (
+        ledger.claims.claim([ASKED], now=NOW),
+        ledger.claims.release({ASKED.partition}),
+        ledger.claims.claim([later], now=NOW),
+    )
+    await asyncio.gather(*calls)
+    claims = [await other.claim_of("t", one.request_id) for one in (ASKED, later)]
+    assert [claim.run for claim in claims if claim is not None] == [None, "a"]
+
+
 async def test_a_release_comes_after_the_claims(ledger: Ledger) -> None:
     """A claim whose caller has left is given up too: nobody will work on it here."""
     claiming = asyncio.create_task(ledger.claims.claim([ASKED], now=NOW))
@@ -360,3 +376,17 @@ async def test_a_release_comes_after_the_claims(ledger: Ledger) -> None:
     claim = await ledger.claim_of("t", "r1")
     assert claim is not None
     assert claim.run is None
+
+
+async def test_a_writer_waits_for_another_at_most_for_the_bound(tmp_path: Path) -> None:
+    """On SQLite one transaction of a process that hangs does not hang the others: they fail, and may try again."""
+    engine = create_engine(f"sqlite+aiosqlite:///{tmp_path / 'store.sqlite'}")
+    transactions = Transactions(engine, 0.05)
+    async with transactions.begin("hanging") as hanging:
+        await hanging.exec_driver_sql("select 1")
+        with pytest.raises(StoreUnavailable, match="waiting"):
+            async with transactions.begin("waiting"):
+                raise AssertionError("two writers at once")
+    async with transactions.begin("going on") as connection:
+        assert await connection.scalar(text("select 1")) == 1
+    await engine.dispose()
