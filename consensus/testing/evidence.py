@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import aiohttp
 from sqlalchemy import select
@@ -17,11 +19,14 @@ from consensus.kafka.offsets import Position
 from consensus.kafka.progress import Place, positions
 from consensus.kafka.topics import Topics
 from consensus.ledger import Version, tables
+from consensus.patience import patiently
 from consensus.settings import KafkaSettings
 from consensus.types import Answer
 
 NOUNS = ("requests", "verdicts", "reviews", "rulings", "signals", "outcomes", "dead_letters")
 CALLS_S = 60.0
+READ_S = 120.0
+"""For how long a broker that does not answer is asked again: it may still be about to come back."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,13 @@ async def gather(kafka: KafkaSettings, engine: AsyncEngine, provider: str, *, ch
     ``chained``: a calibrator took part, so the chain must be complete. Raises BrokerUnavailable.
     """
     topics = Topics(kafka.prefix)
-    records = {noun: await dump(kafka, topics.named(noun)) for noun in NOUNS}
-    found = Evidence(topics, records, await positions(kafka), (), {}, {}, await _calls(provider))
+    until = asyncio.get_running_loop().time() + READ_S
+    records = {
+        noun: await patiently(partial(dump, kafka, topics.named(noun)), f"dumping {noun}", until=until)
+        for noun in NOUNS
+    }
+    committed = await patiently(partial(positions, kafka), "reading positions", until=until)
+    found = Evidence(topics, records, committed, (), {}, {}, await _calls(provider))
     async with reading(engine).connect() as connection:
         found = await _with_ledger(connection, found)
         return replace(found, links=await _links(connection)) if chained else found

@@ -484,7 +484,7 @@ async def test_a_promise_ends_with_its_process(line: Rig) -> None:
         await one.crash()
         await line.until(verdicts=2)
         assert second.paid == {}
-        assert len(second.began) == 2
+        assert len(second.began) in (2, len(ids))  # the session of the dead one may end, too: then it gets them all
 
 
 async def test_nothing_is_left_behind(line: Rig) -> None:
