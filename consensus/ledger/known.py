@@ -14,10 +14,10 @@ from consensus.ledger.transactions import Transactions
 C = tables.claims.c
 D = tables.decisions.c
 
-Standing = tuple[bytes | None, str | None]
+Finding = tuple[bytes | None, str | None]
 """Verdict and payload hash; None where there is none."""
 
-NOTHING: Standing = (None, None)
+NOTHING: Finding = (None, None)
 
 _committed = and_(D.tenant == C.tenant, D.request_id == C.request_id, D.committed_at.is_not(None))
 KNOWN = (
@@ -33,13 +33,13 @@ class Known:
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._reads: Grouped[Key, Standing] = Grouped(self._read)
+        self._reads: Grouped[Key, Finding] = Grouped(self._read)
 
-    async def verdict(self, key: Key) -> Standing:
+    async def verdict(self, key: Key) -> Finding:
         """What is known of one id. Raises StoreUnavailable."""
         return await self._reads.put(key)
 
-    async def _read(self, keys: Sequence[Key]) -> Sequence[Standing]:
+    async def _read(self, keys: Sequence[Key]) -> Sequence[Finding]:
         async with self._transactions.read("reading what is known") as connection:
             rows = await connection.execute(KNOWN, {"keys": sorted(set(keys))})
         known = {(row.tenant, row.request_id): (row.verdict, row.payload_hash) for row in rows}

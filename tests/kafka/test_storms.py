@@ -14,17 +14,19 @@ import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from calibration.store.engine import create_engine
 from consensus import wire
+from consensus.errors import Retry
+from consensus.kafka.dump import dump
+from consensus.kafka.progress import positions
 from consensus.kafka.topic_admin import create_topics
 from consensus.kafka.topics import Topics
 from consensus.ledger import tables
@@ -79,13 +81,20 @@ class Storm:
         self.processes[member].kill()
         self.processes[member].wait()
 
-    def read(self, topics: Topics, record: Any) -> None:
-        if record.topic == topics.dead_letters:
-            self.dead += 1
-        elif record.topic == topics.signals:
-            self.signals[record.key.decode()] += 1
-        else:
-            self.verdicts[record.key.decode()].append(record.value)
+    async def settled(self) -> bool:
+        """Whether everything that was sent is committed as finished."""
+        with suppress(Retry):
+            found = await positions(self.settings)
+            return sum(position.offset for position in found.values()) == self.sent
+        return False
+
+    async def read(self) -> None:
+        """What committed readers see, all of it."""
+        topics = Topics(self.settings.prefix)
+        for record in await dump(self.settings, topics.verdicts):
+            self.verdicts[(record.key or b"").decode()].append(record.value or b"")
+        self.signals.update((record.key or b"").decode() for record in await dump(self.settings, topics.signals))
+        self.dead = len(await dump(self.settings, topics.dead_letters))
 
     def paid(self) -> tuple[int, list[str]]:
         """How many calls were paid for, and those that were begun after their answer had been recorded."""
@@ -112,32 +121,6 @@ async def produce(storm: Storm) -> None:
         storm.sent += 1
         await asyncio.sleep(max(0.0, started + storm.sent / RATE - time.monotonic()))
     await producer.stop()
-
-
-@asynccontextmanager
-async def reading(storm: Storm) -> AsyncIterator[None]:
-    topics = Topics(storm.settings.prefix)
-    reader = AIOKafkaConsumer(
-        *(topics.verdicts, topics.signals, topics.dead_letters),
-        bootstrap_servers=storm.settings.bootstrap_servers,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-    )
-
-    async def read() -> None:
-        while True:
-            for records in (await reader.getmany(timeout_ms=200)).values():
-                for record in records:
-                    storm.read(topics, record)
-
-    await reader.start()
-    task = asyncio.create_task(read())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        await reader.stop()
 
 
 async def killing(storm: Storm, chance: random.Random) -> None:
@@ -206,18 +189,17 @@ async def test_storm(disturb: Disturb, delay_s: float, most: float, prefix: str,
 
 
 async def weather(storm: Storm, disturb: Disturb) -> None:
-    """Disturb while requests come; then wait until each has its verdict."""
+    """Disturb while requests come; then wait until each is finished, and read what has come of it."""
     for member in "abc":
         storm.start(member)
     chance = random.Random(7)
-    async with reading(storm):
-        producing = asyncio.create_task(produce(storm))
-        while not producing.done():
-            await disturb(storm, chance)
-            storm.disturbances += 1
-        await producing
-        await eventually(lambda: len(storm.verdicts) + storm.dead >= storm.sent, seconds=SETTLE_S)
-        await asyncio.sleep(1)  # a second verdict for one of them would come now
+    producing = asyncio.create_task(produce(storm))
+    while not producing.done():
+        await disturb(storm, chance)
+        storm.disturbances += 1
+    await producing
+    await eventually(storm.settled, seconds=SETTLE_S)
+    await storm.read()
 
 
 def check(storm: Storm, most: float) -> None:

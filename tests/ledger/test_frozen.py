@@ -54,6 +54,16 @@ async def claim(ledger: Ledger) -> None:
     await ledger.claims.claim([ASKED], now=NOW)
 
 
+async def taken_over(ledger: Ledger, other: Ledger, call: str) -> tuple[Watched, StoredLog]:
+    """A log of a request that another process decides by now, which has paid for ``call``."""
+    await claim(ledger)
+    watched = Watched(ledger.answers)
+    log = watched.log()
+    await claim(other)
+    await StoredLog(other.answers, PAYLOAD).record(call, said("theirs"))
+    return watched, log
+
+
 async def test_who_did_not_stand_still_reads_nothing(ledger: Ledger) -> None:
     """A call that follows its claim costs no statement, nor does one whose answer is known, however late."""
     await claim(ledger)
@@ -69,11 +79,7 @@ async def test_who_did_not_stand_still_reads_nothing(ledger: Ledger) -> None:
 
 async def test_a_request_that_was_taken_over_is_left_alone(ledger: Ledger, other: Ledger) -> None:
     """Its new owner may have paid for the very call that was to be begun, or have promised to."""
-    await claim(ledger)
-    watched = Watched(ledger.answers)
-    log = watched.log()
-    await claim(other)
-    await StoredLog(other.answers, PAYLOAD).record("panel:a", said("theirs"))
+    watched, log = await taken_over(ledger, other, "panel:a")
     watched.now += FROZEN_S
     with pytest.raises(Fenced):
         await log.paid("panel:b")
@@ -84,11 +90,7 @@ async def test_a_request_that_was_taken_over_is_left_alone(ledger: Ledger, other
 
 async def test_a_request_that_was_decided_is_left_alone(ledger: Ledger, other: Ledger) -> None:
     """Also when its answers have left the ledger with the commit."""
-    await claim(ledger)
-    watched = Watched(ledger.answers)
-    log = watched.log()
-    await claim(other)
-    await StoredLog(other.answers, PAYLOAD).record("panel:a", said("theirs"))
+    watched, log = await taken_over(ledger, other, "panel:a")
     await other.decisions.keep(ASKED, Version("t", "r1", 1, b"v1"))
     await other.decisions.mark_committed([("t", "r1", 1)])
     watched.now += FROZEN_S
@@ -114,11 +116,7 @@ async def test_what_was_paid_meanwhile_is_adopted(ledger: Ledger, other: Ledger)
 
 async def test_recording_proves_no_knowledge(ledger: Ledger, other: Ledger) -> None:
     """A request that came back is ours when an answer is recorded, but what others paid for is still to be read."""
-    await claim(ledger)
-    watched = Watched(ledger.answers)
-    log = watched.log()
-    await claim(other)
-    await StoredLog(other.answers, PAYLOAD).record("panel:b", said("theirs"))
+    watched, log = await taken_over(ledger, other, "panel:b")
     await claim(ledger)
     watched.now += FROZEN_S
     await log.record("panel:a", said("mine"))
